@@ -1,10 +1,11 @@
-// How a model is cut and trained: Megatron's parallelism arguments as one value. Names are Megatron's; YAML and flags
-// are read by plan_yaml, legality is check_plan's matter.
+// How a model is cut and trained: Megatron's parallelism arguments as one value. Names are Megatron's; YAML is read by
+// plan_yaml, Megatron-LM command lines by megatron_args, legality is check_plan's matter.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sim/base/hardware.hpp"
@@ -55,5 +56,27 @@ struct Workload {
   DataType precision = DataType::bf16;
   friend bool operator==(const Workload&, const Workload&) = default;
 };
+
+// The words users write: "1f1b", "zero1", "selective", "packed", "tp" … ; the readers return nullopt for any other word.
+std::string name(ScheduleKind kind);
+std::string name(DataParallelKind kind);
+std::string name(Recompute recompute);
+std::string name(PlacementKind kind);  // explicit_list is "explicit"
+std::string name(Axis axis);
+std::optional<ScheduleKind> schedule_from(std::string_view text);
+std::optional<DataParallelKind> data_parallel_from(std::string_view text);  // also "distributed_optimizer" = zero1
+std::optional<Recompute> recompute_from(std::string_view text);
+std::optional<PlacementKind> placement_from(std::string_view text);
+std::optional<Axis> axis_from(std::string_view text);
+std::vector<std::string> schedule_names();
+std::vector<std::string> data_parallel_names();
+std::vector<std::string> recompute_names();
+std::vector<std::string> placement_names();
+
+// The axes of a rank order, fastest first; nullopt unless it names each of tp, cp, dp, pp once and ep at most once.
+std::optional<std::vector<Axis>> axes_of(std::string_view rank_order);
+
+// One line that tells any two different plans apart and never changes between runs; a key for result stores.
+std::string canonical_key(const Plan& plan);
 
 }  // namespace trainyard

@@ -1,0 +1,26 @@
+// Where the step goes, read off the timeline: every second of every rank kind is compute, an exposed transfer, a bubble
+// or something named.
+#pragma once
+
+#include <vector>
+
+#include "analysis/step_result.hpp"
+#include "models/profile.hpp"
+#include "sim/engine/pricing.hpp"
+#include "sim/engine/timeline.hpp"
+#include "sim/program/step_program.hpp"
+
+namespace trainyard {
+
+struct TimeAnalysis {
+  std::vector<Breakdown> per_stage;   // each sums to the makespan
+  Breakdown mean;
+  ComputeSplit compute;               // of the average rank
+  std::vector<CommunicationLine> communication;
+};
+
+// A gap of the compute stream belongs to the transfer it ends on, for as long as that transfer ran; the rest of the
+// gap, in which nothing of this rank moved, is the bubble.
+TimeAnalysis analyse_time(const StepProgram& program, const PricedProgram& prices, const Timeline& timeline, const Profile& profile);
+
+}  // namespace trainyard

@@ -1,0 +1,42 @@
+#include "analysis/plan_words.hpp"
+
+#include <fmt/format.h>
+
+namespace trainyard {
+
+std::string_view title(Axis axis) {
+  switch (axis) {
+    case Axis::tp: return "tensor parallel";
+    case Axis::cp: return "context parallel";
+    case Axis::ep: return "expert parallel";
+    case Axis::dp: return "data parallel";
+    case Axis::pp: return "pipeline parallel";
+  }
+  return "?";
+}
+
+std::string plan_line(const Plan& plan) {
+  std::string text = fmt::format("tp {} · pp {}", plan.tensor_parallel, plan.pipeline_parallel);
+  const auto add = [&text](std::string_view word) { text += fmt::format(" · {}", word); };
+  if (plan.virtual_stages > 1) add(fmt::format("vpp {}", plan.virtual_stages));
+  add(fmt::format("dp {}", plan.data_parallel));
+  if (plan.context_parallel > 1) add(fmt::format("cp {}", plan.context_parallel));
+  if (plan.expert_parallel > 1) add(fmt::format("ep {}", plan.expert_parallel));
+  if (plan.expert_parallel > 1 && plan.expert_tensor_parallel != plan.tensor_parallel)
+    add(fmt::format("etp {}", plan.expert_tensor_parallel));
+  add(fmt::format("mbs {}", plan.micro_batch_size));
+  add(fmt::format("gbs {}", plan.global_batch_size));
+  if (plan.pipeline_parallel > 1) add(name(plan.schedule));
+  add(name(plan.data_parallel_kind));
+  if (plan.sequence_parallel) add("sequence_parallel");
+  if (plan.recompute != Recompute::none) add(fmt::format("recompute {}", name(plan.recompute)));
+  if (plan.overlap_grad_reduce.value_or(false)) add("overlap_grad_reduce");
+  if (plan.overlap_param_gather.value_or(false)) add("overlap_param_gather");
+  if (plan.overlap_p2p.value_or(false)) add("overlap_p2p");
+  if (plan.tp_comm_overlap.value_or(false)) add("tp_comm_overlap");
+  if (plan.rank_order != "tp-cp-ep-dp-pp") add(plan.rank_order);
+  if (plan.placement != PlacementKind::packed) add(name(plan.placement));
+  return text;
+}
+
+}  // namespace trainyard

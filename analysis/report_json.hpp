@@ -1,0 +1,19 @@
+// The machine-readable answers: one JSON object each, units in the key names, keys only ever added. Indented, ending
+// with a newline; numbers that are not finite become null.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "analysis/simulate.hpp"
+#include "sim/plan/check_plan.hpp"
+
+namespace trainyard {
+
+inline constexpr int json_schema_version = 1;
+
+std::string report_json(const Job& job, const SimulatedStep& step);                                // simulate --json
+std::string memory_json(const Job& job, const Plan& resolved, const MemoryLedger& ledger);         // memory --json
+std::string problems_json(const std::string& scenario, const std::vector<PlanProblem>& problems);  // infeasible
+
+}  // namespace trainyard

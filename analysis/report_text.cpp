@@ -1,0 +1,34 @@
+#include "analysis/report_text.hpp"
+
+#include <fmt/format.h>
+
+#include "analysis/memory_text.hpp"
+#include "analysis/report_text_sections.hpp"
+
+namespace trainyard {
+
+std::string report_text(const Job& job, const SimulatedStep& step, const TextStyle& style) {
+  const StepResult& result = step.result;
+  std::string text = headline_section(job, step, style);
+  text += breakdown_section(result, style);
+  text += stages_section(step, style);
+  text += communication_section(result, style);
+  if (!result.memory.stages.empty())
+    text += heading("Memory per GPU at its peak, GiB", style) + memory_section(result.memory, style);
+  text += diagnosis_section(result, style);
+  text += warnings_section(result, style);
+  text += footer_section(result, style);
+  return finished(std::move(text), style);
+}
+
+std::string problems_text(const std::string& scenario, const std::vector<PlanProblem>& problems,
+                          const TextStyle& style) {
+  std::string text = painted(fmt::format("{}: the plan cannot run", scenario), Ink::bad, style) + "\n";
+  for (const PlanProblem& problem : problems) {
+    const std::string reason = problem.unsupported ? problem.reason + " (not supported by trainyard)" : problem.reason;
+    text += fmt::format("  {:<10}{}\n", problem.axis, wrapped(reason, style.width - 12, std::string(12, ' ')));
+  }
+  return finished(std::move(text), style);
+}
+
+}  // namespace trainyard

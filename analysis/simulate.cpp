@@ -1,0 +1,102 @@
+#include "analysis/simulate.hpp"
+
+#include <chrono>
+
+#include "analysis/breakdown.hpp"
+#include "analysis/memory_ledger.hpp"
+#include "models/model_flops.hpp"
+#include "sim/engine/engine.hpp"
+#include "sim/plan/communication_paths.hpp"
+
+namespace trainyard {
+namespace {
+
+// Parts of a step that are needed before the engine runs.
+struct Prepared {
+  Plan plan;
+  Profile profile;
+  RankLayout layout;
+  CommunicationPaths paths;
+  StepInputs inputs(const Job& job) const { return {&plan, &job.model, &job.workload, &profile.stack, &layout, &paths}; }
+};
+
+Prepared prepare(const Job& job, const Routes& routes) {
+  Prepared p;
+  p.plan = resolved(job.plan, job.model, job.cluster);
+  p.profile = job.profile;
+  p.profile.stack = effective_stack(p.plan, job.profile.stack);
+  p.layout = lay_out(p.plan, job.cluster);
+  p.paths = communication_paths(p.layout, routes);
+  return p;
+}
+
+void add_utilisation(const Job& job, StepResult& r) {
+  const double gpus = job.cluster.world_size();
+  const double tokens = static_cast<double>(job.plan.global_batch_size) * static_cast<double>(job.workload.sequence_length);
+  r.tokens_per_second_per_gpu = tokens / r.step_time.value / gpus;
+  const Flops model = model_flops(job.model, FlopsConvention::megatron_lm, job.plan.global_batch_size, job.workload.sequence_length);
+  r.model_flops_per_gpu = (model / gpus) / r.step_time;
+  r.flops_convention = std::string(description(FlopsConvention::megatron_lm));
+  const FlopsPerSecond peak = job.workload.precision == DataType::fp8 && job.profile.device.peak_fp8.value > 0 ? job.profile.device.peak_fp8
+                                                                                                              : job.profile.device.peak_half;
+  r.mfu = r.model_flops_per_gpu / peak;
+}
+
+// Executed FLOPs of GEMMs and attention per GPU, the mean over stages; recomputation included.
+double executed_flops(const StepProgram& program) {
+  std::vector<double> of_segment;
+  for (const Segment& segment : program.segments) {
+    double sum = 0;
+    for (const LayerStep& step : segment.steps)
+      if (const auto* op = std::get_if<Operator>(&step.work)) sum += flops(*op).value;
+    of_segment.push_back(sum);
+  }
+  double total = 0;
+  for (const RankKind& kind : program.kinds)
+    for (const Instruction& i : kind.instructions) {
+      const Work& work = program.works[static_cast<std::size_t>(i.work)];
+      if (const auto* block = std::get_if<Block>(&work))
+        for (const SegmentUse& use : block->uses) total += use.repeat * of_segment[static_cast<std::size_t>(use.segment)];
+      if (const auto* op = std::get_if<OperatorWork>(&work)) total += flops(op->op).value;
+    }
+  return total / static_cast<double>(program.kinds.size());
+}
+
+}  // namespace
+
+SimulatedStep simulate_step(const Job& job, const Routes& routes, Granularity granularity) {
+  const auto begin = std::chrono::steady_clock::now();
+  Prepared p = prepare(job, routes);
+  const StepInputs inputs = p.inputs(job);
+  SimulatedStep step;
+  step.program = build_step(inputs, granularity);
+  step.prices = price(step.program, {&p.profile, job.cluster.world_size(), p.plan.tensor_parallel});
+  step.timeline = run_analytic(step.program, step.prices);
+  TimeAnalysis time = analyse_time(step.program, step.prices, step.timeline, p.profile);
+  StepResult& r = step.result;
+  r.step_time = step.timeline.makespan;
+  r.step_time_p10 = p.profile.stack.step_time_p10 * r.step_time;
+  r.step_time_p90 = p.profile.stack.step_time_p90 * r.step_time;
+  add_utilisation(job, r);
+  r.hfu = executed_flops(step.program) / r.step_time.value / p.profile.device.peak_half.value;
+  r.breakdown = time.mean;
+  r.compute = time.compute;
+  r.per_stage = std::move(time.per_stage);
+  r.communication = std::move(time.communication);
+  r.memory = memory_ledger(step.program, p.profile, inputs, job.cluster.gpu_memory);
+  r.engine = "analytic";
+  r.events = static_cast<std::int64_t>(step.program.instruction_count());
+  r.warnings = job.warnings;
+  step.plan = std::move(p.plan);
+  step.layout = std::move(p.layout);
+  r.wall_time = Seconds(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  return step;
+}
+
+MemoryLedger memory_of(const Job& job, const Routes& routes) {
+  const Prepared p = prepare(job, routes);
+  const StepInputs inputs = p.inputs(job);
+  return memory_ledger(build_step(inputs, Granularity::block), p.profile, inputs, job.cluster.gpu_memory);
+}
+
+}  // namespace trainyard

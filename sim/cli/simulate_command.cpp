@@ -1,0 +1,95 @@
+#include "sim/cli/simulate_command.hpp"
+
+#include <fmt/format.h>
+
+#include <istream>
+#include <ostream>
+#include <utility>
+
+#include "analysis/exporters.hpp"
+#include "analysis/report_json.hpp"
+#include "analysis/report_text.hpp"
+#include "analysis/simulate.hpp"
+#include "sim/cli/scenario_input.hpp"
+#include "sim/cli/terminal.hpp"
+
+namespace trainyard {
+namespace {
+
+namespace po = boost::program_options;
+
+struct SimulateOptions {
+  std::string scenario;
+  Overrides overrides;
+  std::optional<std::string> profile;
+  Granularity granularity = Granularity::block;
+  bool json = false;
+  bool experiments = true;
+  std::optional<std::string> trace;
+  const Exporter* exporter = nullptr;   // of `trace`
+};
+
+CommandSyntax syntax() {
+  CommandSyntax s("simulate SCENARIO [options]",
+                  "Predicts one training step: time, memory, where the time goes, and what to try next. SCENARIO is a name\n"
+                  "or a YAML file. Exit code 3 says that the plan is infeasible or does not fit in memory.",
+                  "trainyard simulate llama3-70b-64xh100 --set plan.tp=4 --trace step.pftrace");
+  s.positional("SCENARIO", true);
+  add_scenario_options(s);
+  std::string formats = "write the timeline; the suffix picks the format:";
+  for (const Exporter& exporter : exporters) formats += fmt::format(" {} ({})", exporter.suffix, exporter.summary);
+  s.option()("engine", po::value<std::string>()->default_value("analytic")->value_name("NAME"), "analytic: transfers take their closed-form time")(
+      "granularity", po::value<std::string>()->default_value("block")->value_name("NAME"), "what an instruction is: block, layer or operator")(
+      "trace", po::value<std::string>()->value_name("FILE"), formats.c_str())(
+      "no-experiments", "diagnose without simulating the candidate changes");
+  return s;
+}
+
+Granularity granularity_from(const std::string& text) {
+  if (text == "block") return Granularity::block;
+  if (text == "layer") return Granularity::layer;
+  if (text == "operator") return Granularity::operator_;
+  throw po::error(fmt::format("--granularity is block, layer or operator, not '{}'", text));
+}
+
+const Exporter* exporter_of(const std::string& path) {
+  if (const Exporter* exporter = exporter_for(path)) return exporter;
+  std::string known;
+  for (const Exporter& exporter : exporters) known += fmt::format("{}{}", known.empty() ? "" : ", ", exporter.suffix);
+  throw po::error(fmt::format("--trace '{}' has none of the known suffixes {}", path, known));
+}
+
+std::optional<SimulateOptions> parse(const std::vector<std::string>& args, std::ostream& out) {
+  const std::optional<po::variables_map> given = syntax().parse(args, out);
+  if (!given) return std::nullopt;
+  SimulateOptions options;
+  options.scenario = (*given)["SCENARIO"].as<std::string>();
+  options.overrides = overrides_of(*given, "set");
+  options.profile = text_of(*given, "profile");
+  options.granularity = granularity_from((*given)["granularity"].as<std::string>());
+  options.json = given->count("json") != 0;
+  options.experiments = given->count("no-experiments") == 0;
+  options.trace = text_of(*given, "trace");
+  if (options.trace) options.exporter = exporter_of(*options.trace);
+  if (const std::string& engine = (*given)["engine"].as<std::string>(); engine != "analytic")
+    throw po::error(fmt::format("--engine is analytic, not '{}'", engine));
+  return options;
+}
+
+}  // namespace
+
+int simulate_command(const std::vector<std::string>& args, std::istream&, std::ostream& out, std::ostream&) {
+  const std::optional<SimulateOptions> options = parse(args, out);
+  if (!options) return 0;
+  const Job job = load_job(options->scenario, options->overrides, options->profile);
+  if (const std::vector<PlanProblem> problems = problems_of(job); !problems.empty())
+    return answer_infeasible(job, problems, options->json, out);
+  const Routes routes(job.cluster);
+  SimulatedStep step = simulate_step(job, routes, options->granularity);
+  if (options->experiments) step.result = diagnosed(job, routes, std::move(step.result));
+  if (options->exporter != nullptr) options->exporter->write(*options->trace, job, step);
+  out << (options->json ? report_json(job, step) : report_text(job, step, style_of(out)));
+  return step.result.memory.fits ? 0 : infeasible_exit_code;
+}
+
+}  // namespace trainyard

@@ -1,0 +1,40 @@
+#include "sim/plan/job.hpp"
+
+#include <filesystem>
+
+#include "models/model_config.hpp"
+#include "models/profile_yaml.hpp"
+#include "sim/base/scenario_files.hpp"
+#include "sim/base/yaml_reader.hpp"
+#include "sim/plan/plan_yaml.hpp"
+#include "topology/cluster_yaml.hpp"
+
+namespace trainyard {
+
+Job load_job(const std::string& scenario, const std::vector<std::pair<std::string, std::string>>& overrides,
+             const std::optional<std::string>& profile_file) {
+  const std::string path = scenario_file("", scenario);
+  YamlValue document = read_yaml_file(path);
+  for (const auto& [key, text] : overrides) document = with_override(document, key, text);
+  YamlMapping top(document);
+  Job job;
+  job.name = std::filesystem::path(path).stem().string();
+  LoadedModel model = resolve_model(top.required("model"));
+  job.model = std::move(model.shape);
+  job.warnings = std::move(model.warnings);
+  const YamlValue cluster = top.required("cluster");
+  const auto nodes = top.optional("nodes");
+  job.cluster = read_cluster(cluster, nodes ? std::optional(static_cast<int>(nodes->as_int(1, most_nodes))) : std::nullopt);
+  for (const std::string& warning : job.cluster.node.warnings) job.warnings.push_back(warning);
+  const PlanAndWorkload read = read_plan_and_workload(top.optional("plan"), top.required("workload"));
+  job.plan = read.plan;
+  job.workload = read.workload;
+  const auto stack = top.optional("stack");
+  top.optional("description");
+  top.finish();
+  job.profile = load_profile(job.cluster.gpu, job.cluster.fabric.network, stack ? stack->as_string() : "megatron-core");
+  if (profile_file) job.profile = with_profile_file(std::move(job.profile), *profile_file);
+  return job;
+}
+
+}  // namespace trainyard

@@ -1,0 +1,50 @@
+// The shipped tables: every row is read, and becomes a job or a named reason.
+#include <catch2/catch.hpp>
+
+#include <map>
+
+#include "analysis/validation/shipped_presets.hpp"
+#include "analysis/validation/row_to_job.hpp"
+#include "analysis/validation/run_table.hpp"
+
+using namespace trainyard;
+
+namespace {
+
+const std::string published = std::string(TRAINYARD_SOURCE_DIR) + "/scenarios/published/";
+
+}  // namespace
+
+TEST_CASE("the shipped training runs are read, group by group") {
+  std::map<std::string, int> rows;
+  int oom = 0, timed = 0;
+  for (const PublishedRun& run : read_runs(published + "training_runs.csv")) {
+    ++rows[run.split_group];
+    oom += run.outcome == Outcome::oom;
+    timed += run.measured_step_time().has_value();
+  }
+  CHECK(rows == std::map<std::string, int>{{"aleph_alpha", 173}, {"dgxc_h100", 280}, {"frontier_papers", 6},
+                                           {"korthikanti", 9}, {"mcore_h100", 9}, {"megatron_sc21", 22},
+                                           {"mpt_fsdp", 216}, {"nemo_2407", 44}, {"nemo_longseq", 17},
+                                           {"simumax_b200", 43}, {"vtrain_multi", 109}, {"vtrain_single", 1440},
+                                           {"zero_bubble", 83}});
+  CHECK(oom == 83);
+  // all but the 83 OOM rows, 9 mcore_h100, 17 nemo_longseq and 3 frontier_papers rows, which publish FLOP/s only
+  CHECK(timed == 2451 - 83 - 29);
+}
+
+TEST_CASE("every shipped row becomes a job or a named reason") {
+  const MappingRules rules = shipped_mapping_rules();
+  const Presets presets = shipped_presets();
+  for (const char* table : {"training_runs.csv", "memory_runs.csv"}) {
+    std::map<std::string, int> reasons;
+    for (const PublishedRun& run : read_runs(published + table)) {
+      const auto result = job_of(run, rules, presets);
+      if (const Skipped* skipped = std::get_if<Skipped>(&result)) ++reasons[skipped->reason];
+    }
+    for (const auto& [reason, count] : reasons) {
+      CAPTURE(table, reason, count);
+      CHECK(reason.starts_with("no profile for "));  // stacks that have no profile yet
+    }
+  }
+}

@@ -1,0 +1,12 @@
+trainyard_test(validation_test
+  SOURCES
+    analysis/validation/mapping_rules_test.cpp
+    analysis/validation/published_runs_test.cpp
+    analysis/validation/row_to_job_test.cpp
+    analysis/validation/run_table_test.cpp
+    analysis/validation/score_test.cpp
+    analysis/validation/validation_test.cpp
+  LINKS trainyard_validation)
+trainyard_test(validate_command_test
+  SOURCES analysis/validation/validate_command_test.cpp ${PROJECT_SOURCE_DIR}/sim/cli/validate_command.cpp
+  LINKS trainyard_cli trainyard_validation)

@@ -1,0 +1,9 @@
+trainyard_test(models_test
+  SOURCES
+    models/hugging_face_config_test.cpp
+    models/layer_pattern_test.cpp
+    models/model_config_test.cpp
+    models/model_flops_test.cpp
+    models/parameter_count_test.cpp
+    models/quick_estimates_test.cpp
+  LINKS trainyard_models)
