@@ -35,14 +35,27 @@ double share(Seconds part, Seconds whole) { return whole.value > 0 ? part / whol
 
 std::string fixed(double value, int digits) { return fmt::format("{:.{}f}", value, digits); }
 
-std::string experiment_line(const Experiment& experiment, Seconds step, const TextStyle& style) {
+std::string effect_of(const Experiment& experiment, Seconds step, const TextStyle& style) {
+  if (!experiment.fits) return "does not fit in memory";
   const TimeScale scale(step);
-  const std::string effect =
-      !experiment.fits ? "does not fit in memory"
-                       : fmt::format("{} → {}  ({})", scale.with_unit(step), scale.with_unit(experiment.predicted_step),
-                                     signed_percent(share(experiment.predicted_step - step, step)));
-  const Ink ink = experiment.fits && experiment.predicted_step < step ? Ink::good : Ink::plain;
-  return fmt::format("{:<28}  {}", experiment.setting, painted(effect, ink, style));
+  const std::string text = fmt::format("{} → {}  ({})", scale.with_unit(step), scale.with_unit(experiment.predicted_step),
+                                       signed_percent(share(experiment.predicted_step - step, step)));
+  return painted(text, experiment.predicted_step < step ? Ink::good : Ink::plain, style);
+}
+
+// The proposal and the runners-up; the rest is in the JSON.
+std::string experiments_lines(const std::vector<Experiment>& experiments, Seconds step, const TextStyle& style) {
+  constexpr std::size_t most = 5;
+  const std::size_t shown = std::min(most, experiments.size());
+  std::size_t width = 0;
+  for (std::size_t i = 0; i < shown; ++i) width = std::max(width, columns(experiments[i].setting));
+  std::string text;
+  for (std::size_t i = 0; i < shown; ++i)
+    text += fmt::format("  {}{:<{}}  {}\n", painted(fmt::format("{:<14}", i == 0 ? "try" : i == 1 ? "also tried" : ""), Ink::faint, style),
+                        experiments[i].setting, width, effect_of(experiments[i], step, style));
+  if (shown < experiments.size())
+    text += labelled("", fmt::format("and {} more that are slower still or do not fit", experiments.size() - shown), style);
+  return text;
 }
 
 }  // namespace
@@ -66,7 +79,7 @@ std::string headline_section(const Job& job, const SimulatedStep& step, const Te
                    style);
   std::string utilisation = fmt::format("{:.1f} TFLOP/s/GPU · MFU {}", r.model_flops_per_gpu.value / 1e12, percent(r.mfu));
   if (r.hfu > 0) utilisation += fmt::format(" · HFU {}", percent(r.hfu));
-  if (!r.flops_convention.empty()) utilisation += fmt::format(" ({})", r.flops_convention);
+  if (!r.flops_convention.empty()) utilisation += fmt::format(" · counted as {}", r.flops_convention);
   text += labelled("model FLOPs", utilisation, style);
   text += labelled("memory", painted(memory_verdict(r.memory), r.memory.fits ? Ink::good : Ink::bad, style), style);
   text += labelled("plan", plan_line(step.plan), style);
@@ -123,15 +136,15 @@ std::string stages_section(const SimulatedStep& step, const TextStyle& style) {
 
 std::string communication_section(const StepResult& result, const TextStyle& style) {
   if (result.communication.empty()) return {};
-  const TimeScale scale(result.step_time);
-  TextTable table({{"axis", Align::left}, {"collective", Align::left}, {"of", Align::left}, {"GPUs"}, {"message"},
-                   {"calls"}, {"busy"}, {"exposed"}, {"link", Align::left, true}, {"busbw", Align::right, true}});
+  const TimeScale scale = TimeScale::at_most_milliseconds(result.step_time);
+  TextTable table({{"axis", Align::left}, {"collective", Align::left, false, 14}, {"of", Align::left, true, 11}, {"GPUs"},
+                   {"message"}, {"calls"}, {"busy"}, {"exposed"}, {"link", Align::left}, {"busbw"}});
   for (const CommunicationLine& line : result.communication)
     table.add({name(line.axis), line.collective, line.purpose, fmt::format("{}", line.group_size), to_text(line.bytes),
                fmt::format("{}", line.count), scale.number(line.busy), scale.number(line.exposed),
                std::string(name(line.slowest_link)),
-               line.bus_bandwidth.value > 0 ? to_text(line.bus_bandwidth) : std::string("-")});
-  return heading(fmt::format("Communication per GPU and step, {}", scale.unit()), style) + table.text(style);
+               line.bus_bandwidth.value > 0 ? fmt::format("{:.1f}", line.bus_bandwidth.value / 1e9) : std::string("-")});
+  return heading(fmt::format("Communication per GPU and step, {} (busbw in GB/s)", scale.unit()), style) + table.text(style);
 }
 
 std::string diagnosis_section(const StepResult& result, const TextStyle& style) {
@@ -145,18 +158,14 @@ std::string diagnosis_section(const StepResult& result, const TextStyle& style) 
   }
   if (!d.slow_path.empty()) text += labelled("slow path", d.slow_path, style);
   if (!d.reason.empty() && !d.experiments.empty()) text += labelled("next", d.reason, style);
-  for (std::size_t i = 0; i < d.experiments.size(); ++i) {
-    const std::string_view label = i == 0 ? "try" : i == 1 ? "also tried" : "";
-    text += fmt::format("  {}{}\n", painted(fmt::format("{:<14}", label), Ink::faint, style),
-                        experiment_line(d.experiments[i], result.step_time, style));
-  }
+  text += experiments_lines(d.experiments, result.step_time, style);
   return text;
 }
 
 std::string warnings_section(const StepResult& result, const TextStyle& style) {
   if (result.warnings.empty()) return {};
   std::string text = heading("Warnings", style);
-  for (const std::string& warning : result.warnings) text += fmt::format("  {}\n", wrapped(warning, style.width - 2, "    "));
+  for (const std::string& warning : result.warnings) text += fmt::format("  {}\n", wrapped(warning, style.width - 4, "    "));
   return text;
 }
 

@@ -25,11 +25,21 @@ constexpr std::string_view escape_of(Ink ink) {
 // Stand-ins of one column keep tables aligned; the longer ones only occur in running text.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 22> ascii_stand_ins = {{
     {"·", "|"}, {"–", "-"}, {"—", "-"}, {"−", "-"}, {"→", "->"}, {"×", "x"}, {"µ", "u"}, {"≥", ">="},
-    {"≤", "<="}, {"▸", ">"}, {"…", "..."}, {"█", "#"}, {"▉", "#"}, {"▊", "#"}, {"▋", "#"}, {"▌", "="},
+    {"≤", "<="}, {"▸", ">"}, {"…", "."}, {"█", "#"}, {"▉", "#"}, {"▊", "#"}, {"▋", "#"}, {"▌", "="},
     {"▍", "="}, {"▎", "-"}, {"▏", "-"}, {"α", "alpha"}, {"β", "beta"}, {"’", "'"},
 }};
 
 bool continues_code_point(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
+
+// The first `width` columns, the last of them a dot-dot-dot if something is cut off.
+std::string shortened(std::string_view text, std::size_t width) {
+  if (columns(text) <= width) return std::string(text);
+  std::size_t bytes = 0;
+  for (std::size_t column = 0; column + 1 < width; ++column)
+    do ++bytes;
+    while (bytes < text.size() && continues_code_point(text[bytes]));
+  return std::string(text.substr(0, bytes)) + "…";
+}
 
 std::string padded(std::string_view text, std::size_t width, Align align) {
   const std::size_t used = columns(text);
@@ -74,7 +84,7 @@ std::string wrapped(std::string_view text, int width, std::string_view indent) {
     if (word.empty()) continue;
     if (column > 0 && column + 1 + columns(word) > static_cast<std::size_t>(std::max(width, 1))) {
       out += fmt::format("\n{}", indent);
-      column = columns(indent);
+      column = 0;
     } else if (column > 0) {
       out += ' ';
       ++column;
@@ -120,6 +130,11 @@ TimeScale::TimeScale(Seconds largest) {
   }
 }
 
+TimeScale TimeScale::at_most_milliseconds(Seconds largest) {
+  if (std::fabs(largest.value) < 1.0) return TimeScale(largest);
+  return TimeScale(Seconds(0.5));
+}
+
 std::string TimeScale::number(Seconds t) const { return fmt::format("{:.{}f}", t.value / scale_, digits_); }
 std::string TimeScale::with_unit(Seconds t) const { return fmt::format("{} {}", number(t), unit_); }
 
@@ -136,40 +151,50 @@ void TextTable::add(std::vector<std::string> cells, Ink ink, std::string mark) {
   rows_.push_back(Row{std::move(cells), ink, std::move(mark)});
 }
 
-std::string TextTable::line(const std::vector<std::size_t>& shown, const std::vector<std::size_t>& widths,
-                            const std::vector<std::string>& cells) const {
+TextTable::Layout TextTable::layout(std::size_t available) const {
+  Layout result;
+  std::size_t total = 0;
+  for (std::size_t c = 0; c < columns_.size(); ++c) {
+    std::size_t width = columns(columns_[c].title);
+    for (const Row& row : rows_) width = std::max(width, columns(row.cells[c]));
+    result.widths.push_back(width);
+    result.shown.push_back(c);
+    total += width + 2;
+  }
+  for (std::size_t c = 0; c < columns_.size(); ++c) {
+    const std::size_t shortest = columns_[c].shortest;
+    if (total <= available || shortest == 0 || result.widths[c] <= shortest) continue;
+    const std::size_t cut = std::min(total - available, result.widths[c] - shortest);
+    result.widths[c] -= cut;
+    total -= cut;
+  }
+  for (std::size_t c = columns_.size(); c-- > 0 && total > available;) {
+    if (!columns_[c].optional) continue;
+    result.shown.erase(std::find(result.shown.begin(), result.shown.end(), c));
+    total -= result.widths[c] + 2;
+  }
+  return result;
+}
+
+std::string TextTable::line(const Layout& layout, const std::vector<std::string>& cells) const {
   std::string text;
-  for (const std::size_t c : shown) {
-    if (!text.empty()) text += "  ";
-    text += padded(cells[c], widths[c], columns_[c].align);
+  for (const std::size_t c : layout.shown) {
+    if (c != layout.shown.front()) text += "  ";
+    text += padded(shortened(cells[c], layout.widths[c]), layout.widths[c], columns_[c].align);
   }
   text.erase(text.find_last_not_of(' ') + 1);
   return text;
 }
 
 std::string TextTable::text(const TextStyle& style) const {
-  std::vector<std::size_t> widths;
-  std::vector<std::size_t> shown;
+  const Layout shape = layout(static_cast<std::size_t>(std::max(style.width, 0)));
   std::vector<std::string> titles;
-  std::size_t total = 0;
-  for (std::size_t c = 0; c < columns_.size(); ++c) {
-    std::size_t width = columns(columns_[c].title);
-    for (const Row& row : rows_) width = std::max(width, columns(row.cells[c]));
-    widths.push_back(width);
-    shown.push_back(c);
-    titles.push_back(columns_[c].title);
-    total += width + 2;
-  }
-  for (std::size_t c = columns_.size(); c-- > 0 && total > static_cast<std::size_t>(std::max(style.width, 0));) {
-    if (!columns_[c].optional) continue;
-    shown.erase(std::find(shown.begin(), shown.end(), c));
-    total -= widths[c] + 2;
-  }
+  for (const TableColumn& column : columns_) titles.push_back(column.title);
   std::string out;
   const bool titled = std::any_of(titles.begin(), titles.end(), [](const std::string& t) { return !t.empty(); });
-  if (titled) out += fmt::format("  {}\n", painted(line(shown, widths, titles), Ink::faint, style));
+  if (titled) out += fmt::format("  {}\n", painted(line(shape, titles), Ink::faint, style));
   for (const Row& row : rows_)
-    out += fmt::format("{} {}\n", row.mark, painted(line(shown, widths, row.cells), row.ink, style));
+    out += fmt::format("{} {}\n", row.mark, painted(line(shape, row.cells), row.ink, style));
   return out;
 }
 

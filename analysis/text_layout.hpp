@@ -26,7 +26,7 @@ std::size_t columns(std::string_view utf8);   // escape sequences count nothing
 // A bar of `fraction` (0 … 1) of `cells` columns, in eighths of a cell.
 std::string bar(double fraction, int cells);
 
-// Lines of at most `width` columns, broken at spaces; `indent` in front of all but the first.
+// Lines of at most `width` columns, broken at spaces; `indent` (not counted) in front of all but the first.
 std::string wrapped(std::string_view text, int width, std::string_view indent);
 
 // The text as the style allows: without UTF-8 every character of the reports has an ASCII stand-in.
@@ -36,6 +36,7 @@ std::string finished(std::string text, const TextStyle& style);
 class TimeScale {
  public:
   explicit TimeScale(Seconds largest);
+  static TimeScale at_most_milliseconds(Seconds largest);   // where small times stand beside large ones
   std::string number(Seconds t) const;            // "3.012"
   std::string with_unit(Seconds t) const;         // "3.012 s"
   std::string_view unit() const { return unit_; }
@@ -52,7 +53,8 @@ enum class Align { left, right };
 struct TableColumn {
   std::string title;
   Align align = Align::right;
-  bool optional = false;   // left out, last one first, when the table is wider than the style
+  bool optional = false;     // left out, last one first, when the table is wider than the style
+  std::size_t shortest = 0;  // > 0: before that, its texts are cut down to this
 };
 
 // Rows of cells under titles, two spaces apart and indented by two. A row's mark stands in the indent.
@@ -68,8 +70,12 @@ class TextTable {
     Ink ink;
     std::string mark;
   };
-  std::string line(const std::vector<std::size_t>& shown, const std::vector<std::size_t>& widths,
-                   const std::vector<std::string>& cells) const;
+  struct Layout {
+    std::vector<std::size_t> widths;   // of every column
+    std::vector<std::size_t> shown;    // indices
+  };
+  Layout layout(std::size_t available) const;
+  std::string line(const Layout& layout, const std::vector<std::string>& cells) const;
   std::vector<TableColumn> columns_;
   std::vector<Row> rows_;
 };

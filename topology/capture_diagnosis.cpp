@@ -45,7 +45,8 @@ CaptureDiagnosis diagnose_capture(std::string_view text) {
   for (const Kind& kind : kinds)
     if (holds(text, kind.sign) && holds(text, kind.second_sign)) return {std::string(kind.what), hint};
   const auto lines = std::count(text.begin(), text.end(), '\n') + (text.ends_with('\n') ? 0 : 1);
-  return {fmt::format("no topology matrix in {} line{}: no row such as 'GPU0  X  NV18'", lines, lines == 1 ? "" : "s"), hint};
+  return {fmt::format("no topology matrix in {} line{}: no row such as 'GPU0  X  NV18'", lines, lines == 1 ? "" : "s"),
+          hint};
 }
 
 }  // namespace trainyard

@@ -17,7 +17,7 @@
 namespace trainyard {
 namespace {
 
-constexpr BytesPerSecond least_bandwidth{1e6};   // 1 MB/s and 100 TB/s: beyond these a unit was mistyped
+constexpr BytesPerSecond least_bandwidth{1e6};  // 1 MB/s and 100 TB/s: beyond these a unit was mistyped
 constexpr BytesPerSecond most_bandwidth{1e14};
 constexpr Bytes least_memory{1e9};
 constexpr Bytes most_memory{1e14};
@@ -33,7 +33,8 @@ BytesPerSecond checked_bandwidth(const YamlValue& value) {
 Bytes checked_memory(const YamlValue& value) {
   const Bytes memory = value.as_bytes();
   if (memory < least_memory || memory > most_memory)
-    value.fail(fmt::format("{} is {}, outside {} to {}", value.path(), value.as_string(), to_text(least_memory), to_text(most_memory)));
+    value.fail(fmt::format("{} is {}, outside {} to {}", value.path(), value.as_string(), to_text(least_memory),
+                           to_text(most_memory)));
   return memory;
 }
 
@@ -81,12 +82,14 @@ class ClusterReader {
 
  private:
   template <class Quantity>
-  Quantity chosen(YamlMapping& mapping, std::string_view key, const std::optional<Quantity>& usual, Quantity (*read_value)(const YamlValue&)) {
+  Quantity chosen(YamlMapping& mapping, std::string_view key, const std::optional<Quantity>& usual,
+                  Quantity (*read_value)(const YamlValue&)) {
     if (const std::optional<YamlValue> value = mapping.optional(key)) return read_value(*value);
     if (usual) return *usual;
     std::string hint = did_you_mean(cluster_.gpu, known_gpus_);
     if (hint.empty()) hint = fmt::format("known GPUs: {}", fmt::join(known_gpus_, ", "));
-    mapping.value().fail(fmt::format("missing key '{}', and no default is known for gpu '{}'", key, cluster_.gpu), hint);
+    mapping.value().fail(fmt::format("missing key '{}', and no default is known for gpu '{}'", key, cluster_.gpu),
+                         hint);
   }
 
   void read_node() {
@@ -98,7 +101,8 @@ class ClusterReader {
     if (cluster_.gpu.empty()) (gpu ? *gpu : *node_gpu).fail("the GPU has an empty name", "such as h100-sxm-80gb");
     const std::optional<YamlValue> file = node.optional_of({"topology", "nccl_xml"});
     if (!file)
-      node.value().fail("missing key 'topology' in node", "a capture of `nvidia-smi topo -m`: without one the links are unknown");
+      node.value().fail("missing key 'topology' in node",
+                        "a capture of `nvidia-smi topo -m`: without one the links are unknown");
     node.finish();
     const TopologyFile topology = read_topology(*file);
     cluster_.node = topology.node;
@@ -106,13 +110,11 @@ class ClusterReader {
   }
 
   static TopologyFile read_topology(const YamlValue& file) {
-    const std::string text = file.as_string();
-    const std::string path = text.find_first_of("/.") == std::string::npos ? text + ".txt" : text;
     std::string found;
     try {
-      found = scenario_file("topologies", path, folder_of(file));
-    } catch (const InputError&) {
-      file.fail(fmt::format("cannot open the topology '{}'", text));
+      found = scenario_file("topologies", file.as_string(), folder_of(file));
+    } catch (const InputError& e) {
+      file.fail(fmt::format("node.topology '{}': {}", file.as_string(), e.message()), e.hint());
     }
     return read_topology_file(found);
   }
@@ -177,7 +179,8 @@ class ClusterReader {
     if (count) check_nic_count(cluster_.node, *count);
     cluster_.nic_bandwidth = chosen(nics, "bandwidth", stated_nic_bandwidth_, checked_bandwidth);
     if (cluster_.node.nics.empty())
-      section->fail("a NIC bandwidth is given, but the topology shows no NIC", "state nics.count to assume NICs near the GPUs");
+      section->fail("a NIC bandwidth is given, but the topology shows no NIC",
+                    "state nics.count to assume NICs near the GPUs");
     nics.finish();
   }
 
@@ -224,7 +227,8 @@ Cluster with_nodes(Cluster cluster, int nodes, const SourceLocation& where) {
     if (cluster.node.nics.empty())
       throw InputError(where, fmt::format("{} nodes, but the topology of a node shows no NIC", nodes),
                        "state nics: {count: …, bandwidth: …} to assume NICs near the GPUs");
-    if (cluster.nic_bandwidth.value <= 0) throw InputError(where, fmt::format("{} nodes, but no nics.bandwidth", nodes));
+    if (cluster.nic_bandwidth.value <= 0)
+      throw InputError(where, fmt::format("{} nodes, but no nics.bandwidth", nodes));
     if (cluster.fabric.network.empty())
       throw InputError(where, fmt::format("{} nodes, but no fabric.network", nodes),
                        fmt::format("one of {}", fmt::join(network_names(), ", ")));

@@ -18,14 +18,15 @@ namespace trainyard {
 //   nodes?                   1 … 131072; 1
 //   node: {topology: FILE, gpu?}    a capture of `nvidia-smi topo -m` or an NCCL topology XML, or {nccl_xml: FILE}
 //   nvlink?: {bandwidth_per_link*, switch?, multicast?, domain_nodes?, links?}
-//                            switch: told from the matrix if absent; links: NV# of all pairs, for a matrix without NVLink
+//                            switch: told from the matrix if absent; links: NV# of all pairs, for a matrix without
+//                            NVLink
 //   pcie_bandwidth*, socket_bandwidth*
 //   nics?: {bandwidth, count?, only?}   only: the NICs (label or legend name) that carry the job, others are dropped;
 //                            count: checked against the matrix, or assumed near the GPUs if the matrix has no NIC
 //   fabric?: {kind?, nodes_per_leaf?, oversubscription?, network}
-// FILEs are relative to the folder of the document. Unknown keys, impossible numbers, several nodes without NICs, NICs
-// without a bandwidth and a topology that contradicts a key are InputErrors at the key.
-// `nodes` overrides the document's number.
+// FILEs are relative to the folder of the document; a bare name is one of scenarios/topologies. Unknown keys,
+// impossible numbers, several nodes without NICs, NICs without a bandwidth and a topology that contradicts a key are
+// InputErrors at the key. `nodes` overrides the document's number.
 Cluster read_cluster(const YamlValue& value, std::optional<int> nodes = std::nullopt);
 Cluster read_cluster_file(std::string_view name_or_path, std::optional<int> nodes = std::nullopt);
 

@@ -7,9 +7,7 @@ namespace trainyard {
 namespace {
 
 // Smaller class first, then more NVLinks.
-bool closer(const Relation& a, const Relation& b) {
-  return a.link != b.link ? a.link < b.link : a.nvlinks > b.nvlinks;
-}
+bool closer(const Relation& a, const Relation& b) { return a.link != b.link ? a.link < b.link : a.nvlinks > b.nvlinks; }
 
 }  // namespace
 

@@ -21,7 +21,8 @@ ordered_json matrix_json(const NodeTopology& node) {
   ordered_json matrix = ordered_json::array();
   for (std::size_t i = 0; i < node.relations.size(); ++i) {
     ordered_json row = ordered_json::array();
-    for (std::size_t j = 0; j < node.relations.size(); ++j) row.push_back(i == j ? "X" : cell_text(node.relations[i][j]));
+    for (std::size_t j = 0; j < node.relations.size(); ++j)
+      row.push_back(i == j ? "X" : cell_text(node.relations[i][j]));
     matrix.push_back(std::move(row));
   }
   return matrix;
@@ -52,9 +53,12 @@ ordered_json groups_json(const TopologyDescription& d) {
 
 std::string_view kind_json(FabricKind kind) {
   switch (kind) {
-    case FabricKind::single_switch: return "single-switch";
-    case FabricKind::fat_tree: return "fat-tree";
-    case FabricKind::rail_optimised: return "rail-optimised";
+    case FabricKind::single_switch:
+      return "single-switch";
+    case FabricKind::fat_tree:
+      return "fat-tree";
+    case FabricKind::rail_optimised:
+      return "rail-optimised";
   }
   return "?";
 }

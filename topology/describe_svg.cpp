@@ -17,30 +17,55 @@ namespace {
 constexpr double margin = 24;
 constexpr double device_width = 72;
 constexpr double device_height = 44;
-constexpr double slot = 84;              // from one device to the next
+constexpr double slot = 84;  // from one device to the next
 constexpr double level_step = 50;
 constexpr double group_height = 26;
-constexpr double arc_rise = 22;          // of an NVLink arc per device it spans
+constexpr double arc_rise = 22;  // of an NVLink arc per device it spans
 constexpr std::string_view font = "font-family=\"Helvetica, Arial, sans-serif\"";
 
+// Length of the UTF-8 character at s[i], 0 if the bytes are none.
+std::size_t utf8_length(std::string_view s, std::size_t i) {
+  const auto first = static_cast<unsigned char>(s[i]);
+  const std::size_t length = first < 0x80                    ? 1
+                             : first >= 0xf0 && first < 0xf5 ? 4
+                             : first >= 0xe0                 ? 3
+                             : first >= 0xc2                 ? 2
+                                                             : 0;
+  if (first >= 0xf5 || i + length > s.size()) return 0;
+  for (std::size_t k = 1; k < length; ++k)
+    if ((static_cast<unsigned char>(s[i + k]) & 0xc0U) != 0x80U) return 0;
+  return length;
+}
+
+// XML text: markup escaped, control characters dropped, bytes that are no UTF-8 (cut or foreign names) as '?'.
 std::string escaped(std::string_view text) {
   std::string out;
-  for (char c : text) {
-    if (c == '&') out += "&amp;";
-    else if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '"') out += "&quot;";
-    else if (static_cast<unsigned char>(c) >= 0x20) out.push_back(c);
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t length = utf8_length(text, i);
+    const char c = text[i];
+    if (length == 0)
+      out += '?';
+    else if (c == '&')
+      out += "&amp;";
+    else if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else if (c == '"')
+      out += "&quot;";
+    else if (length > 1 || static_cast<unsigned char>(c) >= 0x20)
+      out += text.substr(i, length);
+    i += std::max<std::size_t>(length, 1);
   }
   return out;
 }
 
 struct Drawing {
   const TopologyDescription& d;
-  std::vector<int> order;        // devices from left to right
-  std::vector<double> x;         // centre of each device, by device
-  double nvlink_height = 0;      // room above the devices
-  double row = 0;                // top of the device row
+  std::vector<int> order;    // devices from left to right
+  std::vector<double> x;     // centre of each device, by device
+  double nvlink_height = 0;  // room above the devices
+  double row = 0;            // top of the device row
   double width = 0;
   double height = 0;
   std::string body;
@@ -50,15 +75,18 @@ struct Drawing {
     fmt::format_to(std::back_inserter(body), format, std::forward<Args>(args)...);
     body.push_back('\n');
   }
-  void text(double at_x, double at_y, int size, std::string_view colour, std::string_view what, std::string_view anchor = "middle") {
-    add(R"(<text x="{:.1f}" y="{:.1f}" font-size="{}" fill="{}" text-anchor="{}" {}>{}</text>)", at_x, at_y, size, colour, anchor, font,
-        escaped(what));
+  void text(double at_x, double at_y, int size, std::string_view colour, std::string_view what,
+            std::string_view anchor = "middle") {
+    add(R"(<text x="{:.1f}" y="{:.1f}" font-size="{}" fill="{}" text-anchor="{}" {}>{}</text>)", at_x, at_y, size,
+        colour, anchor, font, escaped(what));
   }
   void line(double x1, double y1, double x2, double y2, std::string_view colour, double stroke) {
-    add(R"(<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" stroke="{}" stroke-width="{:.1f}"/>)", x1, y1, x2, y2, colour, stroke);
+    add(R"(<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" stroke="{}" stroke-width="{:.1f}"/>)", x1, y1, x2, y2,
+        colour, stroke);
   }
   void box(double left, double top, double w, double h, std::string_view fill, std::string_view stroke) {
-    add(R"(<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="5" fill="{}" stroke="{}"/>)", left, top, w, h, fill, stroke);
+    add(R"(<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="5" fill="{}" stroke="{}"/>)", left, top, w, h,
+        fill, stroke);
   }
 };
 
@@ -66,7 +94,7 @@ struct Drawing {
 void visit(const PcieTree& tree, int group, std::vector<int>& order) {
   struct Child {
     int first;
-    std::optional<int> group;   // none: a device itself
+    std::optional<int> group;  // none: a device itself
   };
   std::vector<Child> children;
   for (std::size_t g = 0; g < tree.groups.size(); ++g)
@@ -85,7 +113,8 @@ void visit(const PcieTree& tree, int group, std::vector<int>& order) {
 double stroke_of(int nvlinks) { return std::min(8.0, 0.8 + 0.6 * nvlinks); }
 
 int span_of(const Drawing& g, int a, int b) {
-  return static_cast<int>(std::lround(std::abs(g.x[static_cast<std::size_t>(a)] - g.x[static_cast<std::size_t>(b)]) / slot));
+  return static_cast<int>(
+      std::lround(std::abs(g.x[static_cast<std::size_t>(a)] - g.x[static_cast<std::size_t>(b)]) / slot));
 }
 
 void place(Drawing& g) {
@@ -130,14 +159,17 @@ void draw_arcs(Drawing& g) {
     const double b = g.x[static_cast<std::size_t>(pair.b)];
     const double rise = arc_rise * span_of(g, pair.a, pair.b);
     // A quadratic curve peaks at half the height of its control point.
-    g.add(R"(<path d="M {:.1f} {:.1f} Q {:.1f} {:.1f} {:.1f} {:.1f}" fill="none" stroke="#38761d" stroke-opacity="0.75" stroke-width="{:.1f}"/>)",
-          a, g.row, (a + b) / 2, g.row - 2 * rise, b, g.row, stroke_of(pair.relation.nvlinks));
+    g.add(
+        R"(<path d="M {:.1f} {:.1f} Q {:.1f} {:.1f} {:.1f} {:.1f}" fill="none" stroke="#38761d" stroke-opacity="0.75" stroke-width="{:.1f}"/>)",
+        a, g.row, (a + b) / 2, g.row - 2 * rise, b, g.row, stroke_of(pair.relation.nvlinks));
     std::swap(labels, g.body);
     g.text((a + b) / 2, g.row - rise - 4, 11, "#274e13", cell_text(pair.relation));
     std::swap(labels, g.body);
   }
   // Labels above all curves, with a white rim, so that a crossing curve does not hide them.
-  g.body += R"(<g paint-order="stroke" stroke="#ffffff" stroke-width="4" stroke-linejoin="round">)" "\n" + labels + "</g>\n";
+  g.body += R"(<g paint-order="stroke" stroke="#ffffff" stroke-width="4" stroke-linejoin="round">)"
+            "\n" +
+            labels + "</g>\n";
 }
 
 void draw_devices(Drawing& g) {
@@ -145,15 +177,17 @@ void draw_devices(Drawing& g) {
   for (int device : g.order) {
     const auto i = static_cast<std::size_t>(device);
     const bool gpu = i < node.gpus.size();
-    g.box(g.x[i] - device_width / 2, g.row, device_width, device_height, gpu ? "#b6d7a8" : "#cfe2f3", gpu ? "#38761d" : "#3d85c6");
+    g.box(g.x[i] - device_width / 2, g.row, device_width, device_height, gpu ? "#b6d7a8" : "#cfe2f3",
+          gpu ? "#38761d" : "#3d85c6");
     const std::size_t nic = gpu ? 0 : i - node.gpus.size();
-    std::string below = gpu ? (i < node.numa_affinity.size() && !node.numa_affinity[i].empty() ? "NUMA " + node.numa_affinity[i] : "")
-                            : (nic < node.nic_names.size() ? node.nic_names[nic] : "");
+    std::string below =
+        gpu ? (i < node.numa_affinity.size() && !node.numa_affinity[i].empty() ? "NUMA " + node.numa_affinity[i] : "")
+            : (nic < node.nic_names.size() ? node.nic_names[nic] : "");
     if (below.size() > 12) below = below.substr(0, 11) + "…";
     std::string label = device_name(node, device);
     if (label.size() > 10) label = label.substr(0, 9) + "…";
     g.text(g.x[i], g.row + (below.empty() ? 27 : 19), 13, "#1a1a1a", label);
-    if (!below.empty()) g.text(g.x[i], g.row + 35, 10, "#444444", below);
+    if (!below.empty()) g.text(g.x[i], g.row + 35, below.size() > 10 ? 9 : 10, "#444444", below);
   }
 }
 
@@ -161,15 +195,20 @@ void draw_devices(Drawing& g) {
 constexpr std::size_t tree_rows = 5;
 std::size_t row_of(LinkClass level) {
   switch (level) {
-    case LinkClass::pix: return 0;
-    case LinkClass::pxb: return 1;
-    case LinkClass::phb: return 2;
-    case LinkClass::node: return 3;
+    case LinkClass::pix:
+      return 0;
+    case LinkClass::pxb:
+      return 1;
+    case LinkClass::phb:
+      return 2;
+    case LinkClass::node:
+      return 3;
     case LinkClass::nvlink:
     case LinkClass::c2c:
     case LinkClass::sys:
     case LinkClass::net:
-    case LinkClass::spine: return 4;
+    case LinkClass::spine:
+      return 4;
   }
   return 4;
 }
@@ -192,20 +231,34 @@ Extent extent_of(const Drawing& g, const PcieGroup& group) {
 std::string group_label(const PcieGroup& group, int index, double room) {
   std::vector<std::string> wordings;
   switch (row_of(group.level)) {
-    case 2: wordings = {fmt::format("host bridge {} (PHB)", index), fmt::format("PHB {}", index)}; break;
-    case 3: wordings = {fmt::format("socket {}", index)}; break;
-    case 4: wordings = {"between sockets (SYS)", "SYS"}; break;
-    default: wordings = {fmt::format("PCIe switch {} ({})", index, name(group.level)), fmt::format("{} {}", name(group.level), index)};
+    case 2:
+      wordings = {fmt::format("host bridge {} (PHB)", index), fmt::format("PHB {}", index)};
+      break;
+    case 3:
+      wordings = {fmt::format("NUMA node {}", index), fmt::format("NUMA {}", index)};
+      break;
+    case 4:
+      wordings = {"between NUMA nodes (SYS)", "SYS"};
+      break;
+    default:
+      wordings = {fmt::format("PCIe switch {} ({})", index, name(group.level)),
+                  fmt::format("{} {}", name(group.level), index)};
   }
   for (const std::string& wording : wordings)
     if (6.5 * static_cast<double>(wording.size()) < room) return wording;
   return wordings.back();
 }
 
+// With one NUMA node there is nothing for the root to join.
+bool is_drawn(const TopologyDescription& d, const PcieGroup& group) {
+  const auto numa = [](const PcieGroup& g) { return g.level == LinkClass::node; };
+  return group.parent || std::count_if(d.pcie.groups.begin(), d.pcie.groups.end(), numa) > 1;
+}
+
 void draw_group(Drawing& g, const PcieGroup& group, int index, const std::array<double, tree_rows>& top) {
   const Extent e = extent_of(g, group);
   const double at = top[row_of(group.level)];
-  if (group.parent) {
+  if (group.parent && is_drawn(g.d, g.d.pcie.groups[static_cast<std::size_t>(*group.parent)])) {
     const PcieGroup& parent = g.d.pcie.groups[static_cast<std::size_t>(*group.parent)];
     g.line(e.middle(), at + group_height, e.middle(), top[row_of(parent.level)], "#888888", 1.4);
   }
@@ -216,7 +269,8 @@ void draw_group(Drawing& g, const PcieGroup& group, int index, const std::array<
 
 void draw_pcie(Drawing& g) {
   std::array<bool, tree_rows> used{};
-  for (const PcieGroup& group : g.d.pcie.groups) used[row_of(group.level)] = true;
+  for (const PcieGroup& group : g.d.pcie.groups)
+    if (is_drawn(g.d, group)) used[row_of(group.level)] = true;
   std::array<double, tree_rows> top{};
   double y = g.row + device_height + 28;
   for (std::size_t row = 0; row < tree_rows; ++row) {
@@ -228,7 +282,8 @@ void draw_pcie(Drawing& g) {
     g.line(g.x[device], g.row + device_height, g.x[device], top[row_of(group.level)], "#888888", 1.4);
   }
   std::array<int, tree_rows> count{};
-  for (const PcieGroup& group : g.d.pcie.groups) draw_group(g, group, count[row_of(group.level)]++, top);
+  for (const PcieGroup& group : g.d.pcie.groups)
+    if (is_drawn(g.d, group)) draw_group(g, group, count[row_of(group.level)]++, top);
   g.height = y + 8;
 }
 
@@ -237,10 +292,12 @@ void draw_pcie(Drawing& g) {
 std::string topology_svg(const TopologyDescription& d) {
   Drawing g{d, {}, {}, 0, 0, 0, 0, {}};
   place(g);
-  g.text(margin, margin + 14, 16, "#1a1a1a", d.name, "start");
+  const std::string file = d.name.substr(d.name.rfind('/') + 1);  // npos + 1 is 0
+  g.text(margin, margin + 14, 16, "#1a1a1a", file.substr(0, 60), "start");
   g.text(margin, margin + 32, 11, "#555555",
-         fmt::format("{} GPUs, {} NICs; green: NVLink, width by number of links; below: PCIe as the matrix implies it", d.node.gpus.size(),
-                     d.node.nics.size()), "start");
+         fmt::format("{} GPUs, {} NICs; green: NVLink, width by number of links; below: PCIe as the matrix implies it",
+                     d.node.gpus.size(), d.node.nics.size()),
+         "start");
   if (d.nvlink_switch)
     draw_switches(g);
   else
@@ -248,13 +305,16 @@ std::string topology_svg(const TopologyDescription& d) {
   draw_devices(g);
   draw_pcie(g);
   if (d.cluster && d.cluster->nodes > 1) {
-    g.text(margin, g.height + 10, 12, "#333333", fmt::format("{} such nodes, network {}", d.cluster->nodes, d.cluster->fabric.network), "start");
+    g.text(margin, g.height + 10, 12, "#333333",
+           fmt::format("{} such nodes, network {}", d.cluster->nodes, d.cluster->fabric.network), "start");
     g.height += 24;
   }
-  return fmt::format(R"(<svg xmlns="http://www.w3.org/2000/svg" width="{0:.0f}" height="{1:.0f}" viewBox="0 0 {0:.0f} {1:.0f}">
+  return fmt::format(
+      R"(<svg xmlns="http://www.w3.org/2000/svg" width="{0:.0f}" height="{1:.0f}" viewBox="0 0 {0:.0f} {1:.0f}">
 <rect width="100%" height="100%" fill="#ffffff"/>
 {2}</svg>
-)", g.width, g.height, g.body);
+)",
+      g.width, g.height, g.body);
 }
 
 }  // namespace trainyard

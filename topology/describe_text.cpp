@@ -23,9 +23,12 @@ std::string runs(const NodeTopology& node, const std::vector<int>& devices) {
   std::vector<std::string> parts;
   for (std::size_t i = 0; i < devices.size();) {
     std::size_t end = i;
-    while (end + 1 < devices.size() && devices[end + 1] == devices[end] + 1 && (devices[end + 1] < gpus) == (devices[i] < gpus)) ++end;
+    while (end + 1 < devices.size() && devices[end + 1] == devices[end] + 1 &&
+           (devices[end + 1] < gpus) == (devices[i] < gpus))
+      ++end;
     const std::string first = device_name(node, devices[i]);
-    parts.push_back(end == i ? first : fmt::format("{}{}{}", first, end == i + 1 ? ", " : "-", device_name(node, devices[end])));
+    parts.push_back(
+        end == i ? first : fmt::format("{}{}{}", first, end == i + 1 ? ", " : "-", device_name(node, devices[end])));
     i = end + 1;
   }
   return fmt::format("{}", fmt::join(parts, ", "));
@@ -57,13 +60,15 @@ std::string width_text(const NvlinkIsland& island, bool by_switch) {
 }
 
 void write_islands(std::string& out, const TopologyDescription& d) {
-  const bool any = std::any_of(d.islands.begin(), d.islands.end(), [](const NvlinkIsland& i) { return i.gpus.size() > 1; });
+  const bool any =
+      std::any_of(d.islands.begin(), d.islands.end(), [](const NvlinkIsland& i) { return i.gpus.size() > 1; });
   if (!any) {
     line(out, "NVLink islands: none");
     return;
   }
   line(out, "NVLink islands:");
-  for (const NvlinkIsland& island : d.islands) line(out, "  {}: {}", runs(d.node, island.gpus), width_text(island, d.nvlink_switch));
+  for (const NvlinkIsland& island : d.islands)
+    line(out, "  {}: {}", runs(d.node, island.gpus), width_text(island, d.nvlink_switch));
 }
 
 void write_groups(std::string& out, const TopologyDescription& d) {
@@ -85,12 +90,17 @@ void write_nics(std::string& out, const TopologyDescription& d) {
     std::vector<std::string> nics;
     for (int nic : d.nearest_nics[gpu]) {
       const auto n = static_cast<std::size_t>(nic);
-      const std::string legend = n < d.node.nic_names.size() && !d.node.nic_names[n].empty() ? fmt::format(" ({})", d.node.nic_names[n]) : "";
+      const std::string legend =
+          n < d.node.nic_names.size() && !d.node.nic_names[n].empty() ? fmt::format(" ({})", d.node.nic_names[n]) : "";
       nics.push_back(d.node.nics[n] + legend);
     }
-    const std::string how = nics.empty() ? "none, all are SYS"
-                                         : fmt::format("{}, {}", fmt::join(nics, ", "),
-                                                       cell_text(d.node.relations[gpu][d.node.gpus.size() + static_cast<std::size_t>(d.nearest_nics[gpu][0])]));
+    const std::string how =
+        nics.empty()
+            ? "none, all are SYS"
+            : fmt::format(
+                  "{}, {}", fmt::join(nics, ", "),
+                  cell_text(
+                      d.node.relations[gpu][d.node.gpus.size() + static_cast<std::size_t>(d.nearest_nics[gpu][0])]));
     line(out, "  {}: {}", d.node.gpus[gpu], how);
   }
 }
@@ -101,23 +111,28 @@ std::string pair_text(const TopologyDescription& d, const DevicePair& pair) {
 
 std::string_view kind_text(FabricKind kind) {
   switch (kind) {
-    case FabricKind::single_switch: return "single switch";
-    case FabricKind::fat_tree: return "fat tree";
-    case FabricKind::rail_optimised: return "rail-optimised";
+    case FabricKind::single_switch:
+      return "single switch";
+    case FabricKind::fat_tree:
+      return "fat tree";
+    case FabricKind::rail_optimised:
+      return "rail-optimised";
   }
   return "?";
 }
 
 void write_cluster(std::string& out, const Cluster& c) {
-  line(out, "Cluster: {} node{} of {} {} ({} each), {} GPUs", c.nodes, c.nodes == 1 ? "" : "s", c.gpus_per_node(), c.gpu,
-       to_text(c.gpu_memory), c.world_size());
+  line(out, "Cluster: {} node{} of {} {} ({} each), {} GPUs", c.nodes, c.nodes == 1 ? "" : "s", c.gpus_per_node(),
+       c.gpu, to_text(c.gpu_memory), c.world_size());
   line(out, "Per direction: NVLink {} per link, PCIe {}, between sockets {}, NIC {}",
-       c.nvlink_bandwidth.value > 0 ? to_text(c.nvlink_bandwidth) : "none", to_text(c.pcie_bandwidth), to_text(c.socket_bandwidth),
-       c.nic_bandwidth.value > 0 ? to_text(c.nic_bandwidth) : "none");
-  if (c.nodes_per_nvlink_domain > 1) line(out, "NVLink domain: {} nodes share one NVLink switch", c.nodes_per_nvlink_domain);
-  const std::string leaf = c.fabric.nodes_per_leaf > 0 ? fmt::format(", {} nodes per leaf", c.fabric.nodes_per_leaf) : "";
-  line(out, "Fabric: {}{}, oversubscription {}:1, network {}", kind_text(c.fabric.kind), leaf, c.fabric.oversubscription,
-       c.fabric.network.empty() ? "none" : c.fabric.network);
+       c.nvlink_bandwidth.value > 0 ? to_text(c.nvlink_bandwidth) : "none", to_text(c.pcie_bandwidth),
+       to_text(c.socket_bandwidth), c.nic_bandwidth.value > 0 ? to_text(c.nic_bandwidth) : "none");
+  if (c.nodes_per_nvlink_domain > 1)
+    line(out, "NVLink domain: {} nodes share one NVLink switch", c.nodes_per_nvlink_domain);
+  const std::string leaf =
+      c.fabric.nodes_per_leaf > 0 ? fmt::format(", {} nodes per leaf", c.fabric.nodes_per_leaf) : "";
+  line(out, "Fabric: {}{}, oversubscription {}:1, network {}", kind_text(c.fabric.kind), leaf,
+       c.fabric.oversubscription, c.fabric.network.empty() ? "none" : c.fabric.network);
   if (c.node.nics.empty()) return;
   const Routes routes(c);
   BytesPerSecond least = routes.nic_share(0);
@@ -129,8 +144,8 @@ void write_cluster(std::string& out, const Cluster& c) {
 
 std::string topology_text(const TopologyDescription& d) {
   std::string out;
-  line(out, "{}: {} GPU{}, {} NIC{}", d.name, d.node.gpus.size(), d.node.gpus.size() == 1 ? "" : "s", d.node.nics.size(),
-       d.node.nics.size() == 1 ? "" : "s");
+  line(out, "{}: {} GPU{}, {} NIC{}", d.name, d.node.gpus.size(), d.node.gpus.size() == 1 ? "" : "s",
+       d.node.nics.size(), d.node.nics.size() == 1 ? "" : "s");
   out.push_back('\n');
   write_matrix(out, d);
   out.push_back('\n');

@@ -22,14 +22,18 @@ void connect(ClusterGraph& graph, GraphVertexId a, GraphVertexId b, const GraphE
 VertexKind kind_of(LinkClass level) {
   switch (level) {
     case LinkClass::pix:
-    case LinkClass::pxb: return VertexKind::pcie_switch;
-    case LinkClass::phb: return VertexKind::host_bridge;
-    case LinkClass::node: return VertexKind::socket;
+    case LinkClass::pxb:
+      return VertexKind::pcie_switch;
+    case LinkClass::phb:
+      return VertexKind::host_bridge;
+    case LinkClass::node:
+      return VertexKind::socket;
     case LinkClass::nvlink:
     case LinkClass::c2c:
     case LinkClass::sys:
     case LinkClass::net:
-    case LinkClass::spine: return VertexKind::smp;
+    case LinkClass::spine:
+      return VertexKind::smp;
   }
   return VertexKind::smp;
 }
@@ -66,13 +70,16 @@ void add_pcie(ClusterGraph& graph, const Cluster& cluster) {
 }
 
 void add_nvswitch(ClusterGraph& graph, const Cluster& cluster, const NvlinkIsland& island, int index) {
-  const GraphVertexId hub = boost::add_vertex({VertexKind::nvswitch, fmt::format("NVSwitch {}", index), 0, index}, graph);
+  const GraphVertexId hub =
+      boost::add_vertex({VertexKind::nvswitch, fmt::format("NVSwitch {}", index), 0, index}, graph);
   for (int gpu : island.gpus) {
     int links = 0;
     for (int peer : island.gpus)
       if (peer != gpu)
-        links = std::max(links, cluster.node.relations[static_cast<std::size_t>(gpu)][static_cast<std::size_t>(peer)].nvlinks);
-    connect(graph, static_cast<GraphVertexId>(gpu), hub, {LinkClass::nvlink, links * cluster.nvlink_bandwidth, {}, links});
+        links = std::max(links,
+                         cluster.node.relations[static_cast<std::size_t>(gpu)][static_cast<std::size_t>(peer)].nvlinks);
+    connect(graph, static_cast<GraphVertexId>(gpu), hub,
+            {LinkClass::nvlink, links * cluster.nvlink_bandwidth, {}, links});
   }
 }
 
@@ -129,15 +136,24 @@ struct NoForwarding {
 
 std::string_view name(VertexKind kind) {
   switch (kind) {
-    case VertexKind::gpu: return "GPU";
-    case VertexKind::nic: return "NIC";
-    case VertexKind::nvswitch: return "NVSwitch";
-    case VertexKind::pcie_switch: return "PCIe switch";
-    case VertexKind::host_bridge: return "host bridge";
-    case VertexKind::socket: return "socket";
-    case VertexKind::smp: return "socket interconnect";
-    case VertexKind::leaf: return "leaf";
-    case VertexKind::spine: return "spine";
+    case VertexKind::gpu:
+      return "GPU";
+    case VertexKind::nic:
+      return "NIC";
+    case VertexKind::nvswitch:
+      return "NVSwitch";
+    case VertexKind::pcie_switch:
+      return "PCIe switch";
+    case VertexKind::host_bridge:
+      return "host bridge";
+    case VertexKind::socket:
+      return "NUMA node";
+    case VertexKind::smp:
+      return "NUMA interconnect";
+    case VertexKind::leaf:
+      return "leaf";
+    case VertexKind::spine:
+      return "spine";
   }
   return "?";
 }
@@ -168,14 +184,16 @@ std::vector<GraphLink> links_of(const ClusterGraph& graph) {
 
 FabricGraph fabric_graph(const Cluster& cluster) {
   const int nics = static_cast<int>(cluster.node.nics.size());
-  const int unit = cluster.fabric.nodes_per_leaf > 0 ? std::min(cluster.fabric.nodes_per_leaf, cluster.nodes) : cluster.nodes;
+  const int unit =
+      cluster.fabric.nodes_per_leaf > 0 ? std::min(cluster.fabric.nodes_per_leaf, cluster.nodes) : cluster.nodes;
   const bool flat = cluster.fabric.kind == FabricKind::single_switch || unit == cluster.nodes;
   const bool rails = cluster.fabric.kind == FabricKind::rail_optimised;
   FabricGraph fabric;
   fabric.has_neighbour = cluster.nodes > 1 && (flat || unit > 1);
   fabric.has_remote = !flat;
   for (int node = 0; node < 3; ++node)
-    for (int nic = 0; nic < nics; ++nic) boost::add_vertex({VertexKind::nic, cluster.node.nics[static_cast<std::size_t>(nic)], node, nic}, fabric.graph);
+    for (int nic = 0; nic < nics; ++nic)
+      boost::add_vertex({VertexKind::nic, cluster.node.nics[static_cast<std::size_t>(nic)], node, nic}, fabric.graph);
   const int leaves = rails ? nics : 1;
   const double ports_per_leaf = static_cast<double>(unit) * (rails ? 1.0 : static_cast<double>(nics));
   const BytesPerSecond uplink = ports_per_leaf * cluster.nic_bandwidth / cluster.fabric.oversubscription;
@@ -183,13 +201,15 @@ FabricGraph fabric_graph(const Cluster& cluster) {
   for (int where = 0; where < (flat ? 1 : 2); ++where)
     for (int leaf = 0; leaf < leaves; ++leaf) {
       const int index = where * leaves + leaf;
-      const GraphVertexId hub = boost::add_vertex({VertexKind::leaf, fmt::format("leaf {}", index), 0, index}, fabric.graph);
+      const GraphVertexId hub =
+          boost::add_vertex({VertexKind::leaf, fmt::format("leaf {}", index), 0, index}, fabric.graph);
       // Rails of one unit also meet only above their leaves.
       if (!flat || rails) connect(fabric.graph, hub, spine, {LinkClass::spine, uplink, {}, 0});
       for (int node = where == 0 ? 0 : 2; node < (where == 0 ? 2 : 3); ++node)
         for (int nic = 0; nic < nics; ++nic)
           if (!rails || nic == leaf)
-            connect(fabric.graph, static_cast<GraphVertexId>(node * nics + nic), hub, {LinkClass::net, cluster.nic_bandwidth, {}, 0});
+            connect(fabric.graph, static_cast<GraphVertexId>(node * nics + nic), hub,
+                    {LinkClass::net, cluster.nic_bandwidth, {}, 0});
     }
   return fabric;
 }
@@ -200,15 +220,14 @@ std::vector<std::optional<GraphPath>> best_paths(const ClusterGraph& graph, Grap
   const PathCost unreached{LinkClass::spine, 0.0, std::numeric_limits<int>::max()};
   std::vector<PathCost> cost(boost::num_vertices(graph), unreached);
   const auto index = boost::get(boost::vertex_index, graph);
-  boost::dijkstra_shortest_paths(
-      usable, from,
-      boost::weight_map(boost::get(boost::edge_bundle, graph))
-          .distance_map(boost::make_iterator_property_map(cost.begin(), index))
-          .vertex_index_map(index)
-          .distance_compare(Better{})
-          .distance_combine(Extend{})
-          .distance_inf(unreached)
-          .distance_zero(PathCost{}));
+  boost::dijkstra_shortest_paths(usable, from,
+                                 boost::weight_map(boost::get(boost::edge_bundle, graph))
+                                     .distance_map(boost::make_iterator_property_map(cost.begin(), index))
+                                     .vertex_index_map(index)
+                                     .distance_compare(Better{})
+                                     .distance_combine(Extend{})
+                                     .distance_inf(unreached)
+                                     .distance_zero(PathCost{}));
   std::vector<std::optional<GraphPath>> paths(cost.size());
   for (std::size_t v = 0; v < cost.size(); ++v)
     if (cost[v].hops != unreached.hops && v != from)

@@ -19,16 +19,16 @@ std::string_view name(VertexKind kind);
 
 struct GraphVertex {
   VertexKind kind = VertexKind::gpu;
-  std::string label;             // "GPU0", "NIC3", "PCIe switch 1"
-  int node = 0;                  // which node it stands in; 0 for fabric switches
-  int index = 0;                 // local index among its kind
+  std::string label;  // "GPU0", "NIC3", "PCIe switch 1"
+  int node = 0;       // which node it stands in; 0 for fabric switches
+  int index = 0;      // local index among its kind
 };
 
 // One direction of a link; every link is two edges. `link` is the class a path has at least if it crosses the edge.
 struct GraphEdge {
   LinkClass link = LinkClass::pix;
-  BytesPerSecond bandwidth{};    // nominal, per direction
-  Seconds latency{};             // 0: the network profile decides
+  BytesPerSecond bandwidth{};  // nominal, per direction
+  Seconds latency{};           // 0: the network profile decides
   int nvlinks = 0;
 };
 
@@ -56,8 +56,8 @@ std::vector<GraphLink> links_of(const ClusterGraph& graph);
 // under another (absent if the cluster has none such). NIC i of node n is vertex n * nics + i.
 struct FabricGraph {
   ClusterGraph graph;
-  bool has_neighbour = false;    // node 1 exists
-  bool has_remote = false;       // node 2 exists
+  bool has_neighbour = false;  // node 1 exists
+  bool has_remote = false;     // node 2 exists
 };
 FabricGraph fabric_graph(const Cluster& cluster);
 

@@ -14,8 +14,8 @@ constexpr BytesPerSecond unlimited{std::numeric_limits<double>::infinity()};
 
 // What the members inside one node (or NVLink domain) look like; folded over all of them to the worst.
 struct Inside {
-  int island = 1;                           // members of the largest NVLink island
-  int islands = 1;                          // islands that meet over PCIe
+  int island = 1;   // members of the largest NVLink island
+  int islands = 1;  // islands that meet over PCIe
   BytesPerSecond nvlink = unlimited;
   LinkClass pcie_link = LinkClass::pix;
   BytesPerSecond pcie = unlimited;
@@ -29,9 +29,7 @@ struct Inside {
   }
 };
 
-bool directly_linked(const Routes& routes, int a, int b) {
-  return routes.within_node(a, b).link == LinkClass::nvlink;
-}
+bool directly_linked(const Routes& routes, int a, int b) { return routes.within_node(a, b).link == LinkClass::nvlink; }
 
 // Moves the members NVLink-connected to locals[from] (within the group) next to it; returns the end of that island.
 std::size_t gather_island(const Routes& routes, std::vector<int>& locals, std::size_t from) {
@@ -89,7 +87,7 @@ Inside inside_domain(const Routes& routes, std::vector<int>& locals) {
 }
 
 struct Seen {
-  int host = 0;   // node, or NVLink domain of several nodes
+  int host = 0;  // node, or NVLink domain of several nodes
   int local = 0;
   friend auto operator<=>(const Seen&, const Seen&) = default;
 };
@@ -144,7 +142,10 @@ GroupPath group_path(const Routes& routes, std::span<const DeviceId> members) {
     worst.worsen(routes.nvlink_joins_nodes() ? inside_domain(routes, locals) : inside_node(routes, locals));
   }
   if (worst.island > 1)
-    path.tiers.push_back({worst.island, LinkClass::nvlink, worst.nvlink, {},
+    path.tiers.push_back({worst.island,
+                          LinkClass::nvlink,
+                          worst.nvlink,
+                          {},
                           routes.cluster().nvlink_multicast && routes.cluster().nvlink_switch});
   if (worst.islands > 1) path.tiers.push_back({worst.islands, worst.pcie_link, worst.pcie, {}, false});
   if (hosts > 1) path.tiers.push_back(network_tier(routes, members, hosts));

@@ -33,7 +33,8 @@ void assume_nics(NodeTopology& node, std::size_t count) {
       node.relations[gpus + nic][gpu] = relation;
     }
   node.warnings.push_back(fmt::format(
-      "the topology shows no NIC: {} are assumed, spread evenly over the GPUs; a capture with NICs would say which", count));
+      "the topology shows no NIC: {} are assumed, spread evenly over the GPUs; a capture with NICs would say which",
+      count));
 }
 
 }  // namespace

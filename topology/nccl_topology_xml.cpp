@@ -21,7 +21,7 @@ constexpr std::size_t deepest_bridge = 64;
 struct XmlDevice {
   std::vector<pugi::xml_node> path;  // <cpu>, then the PCI bridges above it, then itself
   pugi::xml_node cpu;
-  pugi::xml_node gpu;                // the <gpu> element, if any
+  pugi::xml_node gpu;  // the <gpu> element, if any
   std::string busid;
   std::string net_name;
   std::optional<int> dev;
@@ -77,7 +77,8 @@ void add_nics(Reader& reader, const XmlDevice& at, const pugi::xml_node& pci) {
       XmlDevice device = at;
       device.net_name = net.attribute("name").value();
       device.dev = count(reader, net, "dev");
-      if (const std::optional<double> speed = number(net.attribute("speed")); speed && *speed > 0) device.speed_mbps = *speed;
+      if (const std::optional<double> speed = number(net.attribute("speed")); speed && *speed > 0)
+        device.speed_mbps = *speed;
       reader.nics.push_back(std::move(device));
       ++found;
     }
@@ -134,7 +135,8 @@ int switch_links(const Reader& reader, const XmlDevice& gpu) {
 int direct_links(const Reader& reader, const XmlDevice& gpu, const XmlDevice& peer) {
   int links = 0;
   for (const pugi::xml_node& link : gpu.gpu.children("nvlink"))
-    if (!peer.busid.empty() && peer.busid == link.attribute("target").value()) links += count(reader, link, "count").value_or(1);
+    if (!peer.busid.empty() && peer.busid == link.attribute("target").value())
+      links += count(reader, link, "count").value_or(1);
   return links;
 }
 
@@ -170,7 +172,8 @@ std::string cpu_list(std::string_view mask) {
 template <class Devices>
 void order_by_dev(Devices& devices) {
   const bool all = std::all_of(devices.begin(), devices.end(), [](const XmlDevice& d) { return d.dev.has_value(); });
-  if (all) std::stable_sort(devices.begin(), devices.end(), [](const auto& a, const auto& b) { return *a.dev < *b.dev; });
+  if (all)
+    std::stable_sort(devices.begin(), devices.end(), [](const auto& a, const auto& b) { return *a.dev < *b.dev; });
 }
 
 NodeTopology assemble(const Reader& reader) {
@@ -201,7 +204,8 @@ NodeTopology assemble(const Reader& reader) {
 void warn(const Reader& reader, NodeTopology& node) {
   if (std::none_of(reader.gpus.begin(), reader.gpus.end(), [](const XmlDevice& d) { return static_cast<bool>(d.gpu); }))
     node.warnings.emplace_back(
-        "the file is a template without <gpu> elements: NVLink is unknown and taken as absent; state nvlink.links, or dump "
+        "the file is a template without <gpu> elements: NVLink is unknown and taken as absent; state nvlink.links, or "
+        "dump "
         "the complete topology with NCCL_TOPO_DUMP_FILE");
   const std::vector<std::string> oddities = topology_oddities(node);
   node.warnings.insert(node.warnings.end(), oddities.begin(), oddities.end());
@@ -211,24 +215,27 @@ void warn(const Reader& reader, NodeTopology& node) {
 
 NcclTopology read_nccl_topology_xml(std::string_view text, const std::string& name_in_messages) {
   if (text.size() > (std::size_t{4} << 20))
-    throw InputError({name_in_messages, 0, 0}, fmt::format("the file has {} bytes, too many for a topology", text.size()));
+    throw InputError({name_in_messages, 0, 0},
+                     fmt::format("the file has {} bytes, too many for a topology", text.size()));
   Reader reader{text, name_in_messages, {}, {}};
   pugi::xml_document document;
   const pugi::xml_parse_result parsed = document.load_buffer(text.data(), text.size());
-  if (!parsed)
-    throw InputError(reader.where(parsed.offset), fmt::format("not valid XML: {}", parsed.description()));
+  if (!parsed) throw InputError(reader.where(parsed.offset), fmt::format("not valid XML: {}", parsed.description()));
   if (const pugi::xml_node graphs = document.child("graphs"))
     reader.fail(graphs, "this is an NCCL graph XML, the result of NCCL's search, not a topology",
                 "dump the topology with NCCL_TOPO_DUMP_FILE");
   const pugi::xml_node system = document.child("system");
   if (!system)
-    reader.fail(document.first_child(), fmt::format("the root element is <{}>, not <system>", document.document_element().name()));
+    reader.fail(document.first_child(),
+                fmt::format("the root element is <{}>, not <system>", document.document_element().name()));
   read_system(reader, system);
   if (reader.gpus.empty()) {
     const bool template_only = text.find("<pci ") != text.npos && text.find(" class=") == text.npos;
-    reader.fail(system, "no GPU: neither a <gpu> element nor a PCI class 0x0302xx",
-                template_only ? "a template of bus addresses that NCCL completes at run time; dump the result with NCCL_TOPO_DUMP_FILE"
-                              : "dump the topology on a node with GPUs with NCCL_TOPO_DUMP_FILE");
+    reader.fail(
+        system, "no GPU: neither a <gpu> element nor a PCI class 0x0302xx",
+        template_only
+            ? "a template of bus addresses that NCCL completes at run time; dump the result with NCCL_TOPO_DUMP_FILE"
+            : "dump the topology on a node with GPUs with NCCL_TOPO_DUMP_FILE");
   }
   order_by_dev(reader.gpus);
   order_by_dev(reader.nics);

@@ -82,7 +82,8 @@ std::vector<std::vector<int>> nics_in_use(const NodeTopology& node) {
   std::vector<int> load(node.nics.size(), 0);
   for (const auto& nics : used)
     for (int nic : nics) ++load[static_cast<std::size_t>(nic)];
-  const auto lost = static_cast<std::size_t>(std::count_if(used.begin(), used.end(), [](const auto& u) { return u.empty(); }));
+  const auto lost =
+      static_cast<std::size_t>(std::count_if(used.begin(), used.end(), [](const auto& u) { return u.empty(); }));
   if (lost == 0) return used;
   const int least = *std::min_element(load.begin(), load.end());
   const auto idle = static_cast<std::size_t>(std::count(load.begin(), load.end(), least));

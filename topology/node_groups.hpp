@@ -10,7 +10,7 @@ namespace trainyard {
 // The connected components of the NVLink graph, ascending; a GPU without NVLink is an island of one.
 struct NvlinkIsland {
   std::vector<int> gpus;
-  int narrowest = 0;       // NVLinks of the thinnest linked pair, 0 for an island of one
+  int narrowest = 0;  // NVLinks of the thinnest linked pair, 0 for an island of one
   int widest = 0;
   bool all_to_all = true;  // every pair of the island is linked
   friend bool operator==(const NvlinkIsland&, const NvlinkIsland&) = default;

@@ -27,9 +27,10 @@ void infer_header(CaptureMatrix& matrix, const std::string& file) {
   const std::size_t width = matrix.rows.front().cells.size();
   for (const MatrixRow& row : matrix.rows) {
     if (row.cells.size() == width) continue;
-    throw InputError(at(file, row.label),
-                     fmt::format("row {} has {} cells where row {} has {}: the capture is cut, and it has no header line",
-                                 row.label.text, row.cells.size(), matrix.rows.front().label.text, width));
+    throw InputError(
+        at(file, row.label),
+        fmt::format("row {} has {} cells where row {} has {}: the capture is cut, and it has no header line",
+                    row.label.text, row.cells.size(), matrix.rows.front().label.text, width));
   }
   if (width != matrix.rows.size())
     throw InputError(at(file, matrix.rows.front().label),
@@ -83,7 +84,8 @@ std::vector<const MatrixRow*> rows_in_column_order(const CaptureMatrix& matrix, 
 }
 
 // `cell` in row `row`, column j as a relation; nullopt for X.
-std::optional<Relation> read_cell(const CaptureMatrix& matrix, const MatrixRow& row, std::size_t j, const std::string& file) {
+std::optional<Relation> read_cell(const CaptureMatrix& matrix, const MatrixRow& row, std::size_t j,
+                                  const std::string& file) {
   const CaptureWord& cell = row.cells[j];
   const std::string place = fmt::format("row {}, column {}", row.label.text, column_name(matrix, j));
   const std::optional<CellLabel> label = cell_label(cell.text);
@@ -109,14 +111,14 @@ std::optional<Relation> read_cell(const CaptureMatrix& matrix, const MatrixRow& 
 void check_width(const CaptureMatrix& matrix, const MatrixRow& row, const std::string& file) {
   const std::size_t width = matrix.columns.size();
   if (row.cells.size() > width)
-    throw InputError(at(file, row.cells[width]), fmt::format("row {} has {} cells for {} columns", row.label.text,
-                                                             row.cells.size(), width));
+    throw InputError(at(file, row.cells[width]),
+                     fmt::format("row {} has {} cells for {} columns", row.label.text, row.cells.size(), width));
   // A damaged cell explains a short row better than the missing one at its end.
   for (std::size_t j = 0; j < row.cells.size(); ++j) read_cell(matrix, row, j, file);
   if (row.cells.size() < width)
     throw InputError(at(file, row.cells.empty() ? row.label : row.cells.back()),
-                     fmt::format("row {} ends after {} of {} cells, before column {}: the capture is cut", row.label.text,
-                                 row.cells.size(), width, column_name(matrix, row.cells.size())));
+                     fmt::format("row {} ends after {} of {} cells, before column {}: the capture is cut",
+                                 row.label.text, row.cells.size(), width, column_name(matrix, row.cells.size())));
 }
 
 void read_relations(NodeTopology& node, const CaptureMatrix& matrix, const std::string& file) {
@@ -144,9 +146,10 @@ void warn_about_the_capture(NodeTopology& node, const CaptureMatrix& matrix) {
   const auto is_nic_row = [](const MatrixRow& row) { return !is_gpu_label(row.label.text); };
   const bool nic_rows = std::any_of(matrix.rows.begin(), matrix.rows.end(), is_nic_row);
   if (!node.nics.empty() && !nic_rows)
-    node.warnings.push_back(fmt::format(
-        "the capture has no NIC rows (cut below the GPUs?): how {} NIC{} would reach each other is unknown and taken as SYS",
-        node.nics.size(), node.nics.size() == 1 ? "" : "s"));
+    node.warnings.push_back(
+        fmt::format("the capture has no NIC rows (cut below the GPUs?): how {} NIC{} would reach each other is unknown "
+                    "and taken as SYS",
+                    node.nics.size(), node.nics.size() == 1 ? "" : "s"));
   const bool columns = !matrix.tail_columns.empty();
   const auto empty = [](const std::string& s) { return s.empty(); };
   if (columns && std::all_of(node.cpu_affinity.begin(), node.cpu_affinity.end(), empty))
@@ -196,9 +199,10 @@ void read_legend(NodeTopology& node, const std::vector<CaptureLine>& lines) {
 
 [[noreturn]] void refuse(const std::vector<CaptureMatrix>& matrices, std::string_view text, const std::string& file) {
   if (!matrices.empty())
-    throw InputError(at(file, matrices.front().rows.front().label),
-                     "this is a `nvidia-smi topo -p2p` matrix (OK, NS …): it says who may access whom, not over which link",
-                     "capture `nvidia-smi topo -m`");
+    throw InputError(
+        at(file, matrices.front().rows.front().label),
+        "this is a `nvidia-smi topo -p2p` matrix (OK, NS …): it says who may access whom, not over which link",
+        "capture `nvidia-smi topo -m`");
   const CaptureDiagnosis diagnosis = diagnose_capture(text);
   throw InputError({file, 0, 0}, diagnosis.what, diagnosis.hint);
 }

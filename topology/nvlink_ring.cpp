@@ -26,10 +26,13 @@ class RingPacking {
  private:
   int links_of(int m) const {
     int sum = 0;
-    for (int peer = 0; peer < members_; ++peer) sum += free_[static_cast<std::size_t>(m)][static_cast<std::size_t>(peer)];
+    for (int peer = 0; peer < members_; ++peer)
+      sum += free_[static_cast<std::size_t>(m)][static_cast<std::size_t>(peer)];
     return sum;
   }
-  int& between(int a, int b) { return free_[static_cast<std::size_t>(std::min(a, b))][static_cast<std::size_t>(std::max(a, b))]; }
+  int& between(int a, int b) {
+    return free_[static_cast<std::size_t>(std::min(a, b))][static_cast<std::size_t>(std::max(a, b))];
+  }
   void take(int a, int b, int count) { between(a, b) -= count; }
   // The unvisited member with the most free links to `last`; nothing left: -1, only inside this class.
   int widest_from(int last, unsigned excluded) {
@@ -55,7 +58,8 @@ class RingPacking {
       take(last, 0, -1);
       return;
     }
-    // The pair with the most free links first: it keeps the rest balanced, so that the first packing is mostly the best.
+    // The pair with the most free links first: it keeps the rest balanced, so that the first packing is mostly the
+    // best.
     unsigned tried = visited;
     while (!done()) {
       const int next = widest_from(last, tried);

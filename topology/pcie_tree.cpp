@@ -48,7 +48,8 @@ void join_by_affinity(const NodeTopology& node, Labels& parent) {
       if (node.relations[a][b].link != LinkClass::nvlink || root_of(parent, first) == root_of(parent, second)) continue;
       const bool numa_known = !affinity(node.numa_affinity, a).empty() && !affinity(node.numa_affinity, b).empty();
       const std::vector<std::string>& known = numa_known ? node.numa_affinity : node.cpu_affinity;
-      if (affinity(known, a) == affinity(known, b) && !told_apart(node, parent, first, second)) join(parent, first, second);
+      if (affinity(known, a) == affinity(known, b) && !told_apart(node, parent, first, second))
+        join(parent, first, second);
     }
 }
 
@@ -84,7 +85,8 @@ PcieTree pcie_tree(const NodeTopology& node) {
     for (const std::vector<int>& devices : members) {
       if (devices.empty()) continue;
       const std::optional<int> inner = outermost[static_cast<std::size_t>(devices.front())];
-      const bool nothing_new = inner ? tree.groups[static_cast<std::size_t>(*inner)].devices == devices : devices.size() == 1;
+      const bool nothing_new =
+          inner ? tree.groups[static_cast<std::size_t>(*inner)].devices == devices : devices.size() == 1;
       const bool must_exist = level == LinkClass::node || level == LinkClass::sys;
       if (nothing_new && !must_exist) continue;
       const int index = static_cast<int>(tree.groups.size());

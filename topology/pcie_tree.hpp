@@ -13,14 +13,14 @@ namespace trainyard {
 // bridge, node is a socket (NUMA node), sys is what joins the sockets.
 struct PcieGroup {
   LinkClass level = LinkClass::pix;
-  std::vector<int> devices;          // device indices (GPUs, then NICs) of the whole subtree, ascending
-  std::optional<int> parent;         // index into the tree's groups; none for the root
+  std::vector<int> devices;   // device indices (GPUs, then NICs) of the whole subtree, ascending
+  std::optional<int> parent;  // index into the tree's groups; none for the root
   friend bool operator==(const PcieGroup&, const PcieGroup&) = default;
 };
 
 struct PcieTree {
-  std::vector<PcieGroup> groups;       // children before parents; the root (level sys, all devices) last
-  std::vector<int> group_of_device;    // innermost group of each device
+  std::vector<PcieGroup> groups;     // children before parents; the root (level sys, all devices) last
+  std::vector<int> group_of_device;  // innermost group of each device
   friend bool operator==(const PcieTree&, const PcieTree&) = default;
 
   LinkClass between(int a, int b) const;  // level of the innermost group that holds both

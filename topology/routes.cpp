@@ -14,9 +14,7 @@ namespace {
 
 constexpr std::size_t most_ring_gpus = 8;
 
-Route route_of(const GraphPath& path) {
-  return {path.link, path.bandwidth, path.hops, path.link == LinkClass::spine};
-}
+Route route_of(const GraphPath& path) { return {path.link, path.bandwidth, path.hops, path.link == LinkClass::spine}; }
 
 // All ways between the GPUs of a node, row by row.
 std::vector<Route> gpu_routes(const ClusterGraph& graph, std::size_t gpus) {
@@ -119,14 +117,17 @@ Route Routes::between(DeviceId a, DeviceId b) const {
   const int local_b = cluster_.local_index(b);
   if (node_a == node_b) return within_node(local_a, local_b);
   if (nvlink_joins_nodes_ && nvlink_domain(node_a) == nvlink_domain(node_b)) {
-    const int links = std::min(nvlinks_[static_cast<std::size_t>(local_a)], nvlinks_[static_cast<std::size_t>(local_b)]);
+    const int links =
+        std::min(nvlinks_[static_cast<std::size_t>(local_a)], nvlinks_[static_cast<std::size_t>(local_b)]);
     return {LinkClass::nvlink, links * cluster_.nvlink_bandwidth, 2, false};
   }
   const bool leaf_only = leaf(node_a) == leaf(node_b) && stays_on_leaf(local_a, local_b);
   return across_nodes(local_a, local_b, leaf_only ? same_leaf_ : other_leaf_);
 }
 
-const std::vector<int>& Routes::nearest_nics(int local_gpu) const { return nearest_nics_[static_cast<std::size_t>(local_gpu)]; }
+const std::vector<int>& Routes::nearest_nics(int local_gpu) const {
+  return nearest_nics_[static_cast<std::size_t>(local_gpu)];
+}
 BytesPerSecond Routes::nic_share(int local_gpu) const { return nic_share_[static_cast<std::size_t>(local_gpu)]; }
 
 int Routes::leaf(NodeId node) const {

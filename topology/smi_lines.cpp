@@ -65,7 +65,7 @@ struct SourceEscape {
   std::string_view written;
   char meant;
 };
-constexpr SourceEscape source_escapes[] = {{"\\t", '\t'},     {"\\n", '\n'},   {"\\r", '\r'},  {"\\u001b", '\x1b'},
+constexpr SourceEscape source_escapes[] = {{"\\t", '\t'},     {"\\n", '\n'},     {"\\r", '\r'},   {"\\u001b", '\x1b'},
                                            {"\\x1b", '\x1b'}, {"\\033", '\x1b'}, {"\\e[", '\x1b'}};
 
 const SourceEscape* source_escape_at(std::string_view s, std::size_t at) {
@@ -144,7 +144,8 @@ std::vector<CaptureLine> capture_lines(std::string_view text, const std::string&
     CaptureLine raw{++number, {}, {}, false};
     for (std::size_t i = begin; i < end; ++i) append(raw, text[i], i - begin);
     begin = end + 1;
-    const std::vector<CaptureLine> parts = is_quoted(raw.text) ? unquoted(raw) : std::vector<CaptureLine>{std::move(raw)};
+    const std::vector<CaptureLine> parts =
+        is_quoted(raw.text) ? unquoted(raw) : std::vector<CaptureLine>{std::move(raw)};
     for (const CaptureLine& part : parts) {
       lines.push_back(without_escapes(part));
       take_off_prefix(lines.back());

@@ -108,9 +108,8 @@ class MatrixFinder {
   void take_header(const HeaderWords& header, const CaptureLine& line) {
     row_is_open_ = false;
     if (!starts_or_continues_header(header)) return;
-    const bool repeats = std::any_of(header.columns.begin(), header.columns.end(), [&](const CaptureWord& w) {
-      return same_label(current().columns, w.text);
-    });
+    const bool repeats = std::any_of(header.columns.begin(), header.columns.end(),
+                                     [&](const CaptureWord& w) { return same_label(current().columns, w.text); });
     if (!current().rows.empty() || repeats) matrices_.emplace_back();
     CaptureMatrix& matrix = current();
     matrix.columns.insert(matrix.columns.end(), header.columns.begin(), header.columns.end());
@@ -154,7 +153,8 @@ class MatrixFinder {
     row.label = words[at];
     current().rows.push_back(std::move(row));
     if (current().rows.size() > most_devices)
-      throw InputError({name_, line.number, 0}, fmt::format("more than {} rows, more than a node can have", most_devices));
+      throw InputError({name_, line.number, 0},
+                       fmt::format("more than {} rows, more than a node can have", most_devices));
     read_cells(words, at + 1, line);
   }
 
@@ -196,12 +196,14 @@ class MatrixFinder {
   void refuse_unknown_row(const std::vector<CaptureWord>& words) {
     const CaptureMatrix& matrix = current();
     if (matrix.columns.empty() && matrix.rows.empty()) return;
-    const std::size_t expected = std::max<std::size_t>(matrix.columns.size(), matrix.rows.empty() ? 0 : matrix.rows.back().cells.size());
+    const std::size_t expected =
+        std::max<std::size_t>(matrix.columns.size(), matrix.rows.empty() ? 0 : matrix.rows.back().cells.size());
     std::size_t cells = 0;
     for (std::size_t i = 1; i < words.size(); ++i) cells += cells_in(words[i]) ? 1 : 0;
     if (cells < std::max<std::size_t>(expected, 2) - 1 || cells < 2) return;
-    throw InputError({name_, words[0].line, words[0].column},
-                     fmt::format("a row of the matrix starts with '{}', which no header column is called", words[0].text));
+    throw InputError(
+        {name_, words[0].line, words[0].column},
+        fmt::format("a row of the matrix starts with '{}', which no header column is called", words[0].text));
   }
 
   const std::string& name_;

@@ -20,18 +20,19 @@ struct CaptureWord {
 
 struct MatrixRow {
   CaptureWord label;
-  std::vector<CaptureWord> cells;   // as written; fused ones ("NODEPXB") separated
+  std::vector<CaptureWord> cells;  // as written; fused ones ("NODEPXB") separated
   std::string cpu_affinity;
   std::string numa_affinity;
-  bool tail = false;                // something stood behind the cells
+  bool tail = false;  // something stood behind the cells
 };
 
 struct CaptureMatrix {
-  std::vector<CaptureWord> columns;       // labels of the header; empty if the capture has none
-  std::vector<std::string> tail_columns;  // "CPU Affinity", "NUMA Affinity", "GPU NUMA ID" as far as the header has them
+  std::vector<CaptureWord> columns;  // labels of the header; empty if the capture has none
+  std::vector<std::string>
+      tail_columns;  // "CPU Affinity", "NUMA Affinity", "GPU NUMA ID" as far as the header has them
   std::vector<std::string> table_header;  // all cells of a markdown table's header
   std::vector<MatrixRow> rows;
-  bool peer_to_peer = false;              // cells are those of `topo -p2p` (OK, NS, CNS …)
+  bool peer_to_peer = false;  // cells are those of `topo -p2p` (OK, NS, CNS …)
 };
 
 // Every matrix of the capture that has at least one row. InputError, naming its place, for a line that is evidently a
@@ -43,6 +44,6 @@ struct CellLabel {
   std::optional<Relation> relation;
 };
 std::optional<CellLabel> cell_label(std::string_view text);  // nullopt: not a label
-bool is_gpu_label(std::string_view text);                     // "GPU0" … "GPU511"
+bool is_gpu_label(std::string_view text);                    // "GPU0" … "GPU511"
 
 }  // namespace trainyard

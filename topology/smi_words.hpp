@@ -18,8 +18,8 @@ std::vector<std::string> table_cells(const CaptureLine& line);
 std::optional<std::vector<CaptureWord>> cells_in(const CaptureWord& word);
 bool is_peer_to_peer_label(std::string_view text);
 
-bool is_nic_number(std::string_view text);  // "NIC0"
-bool is_nic_name(std::string_view text);    // "mlx5_0", "rdmap16s27"
+bool is_nic_number(std::string_view text);                                    // "NIC0"
+bool is_nic_name(std::string_view text);                                      // "mlx5_0", "rdmap16s27"
 std::optional<std::vector<CaptureWord>> devices_in(const CaptureWord& word);  // "NIC8NIC9" -> NIC8, NIC9
 
 // The labels of a header line, or nullopt if the line is none: GPUs first, then NICs, then affinity headings (which a

@@ -48,7 +48,7 @@ std::string to_smi_text(const NodeTopology& node) {
   out += "\n";
   for (std::size_t i = 0; i < devices.size(); ++i) {
     out += devices[i];
-    for (std::size_t j = 0; j < devices.size(); ++j) 
+    for (std::size_t j = 0; j < devices.size(); ++j)
       out.append("\t").append(i == j ? " X " : cell_text(node.relations[i][j]));
     if (affinity && i < node.gpus.size()) write_affinity(out, node, i);
     out += "\n";
@@ -57,7 +57,8 @@ std::string to_smi_text(const NodeTopology& node) {
   if (any_text(node.nic_names)) {
     out += "\nNIC Legend:\n\n";
     for (std::size_t i = 0; i < node.nics.size() && i < node.nic_names.size(); ++i)
-      if (!node.nic_names[i].empty()) fmt::format_to(std::back_inserter(out), "  {}: {}\n", node.nics[i], node.nic_names[i]);
+      if (!node.nic_names[i].empty())
+        fmt::format_to(std::back_inserter(out), "  {}: {}\n", node.nics[i], node.nic_names[i]);
   }
   return out;
 }

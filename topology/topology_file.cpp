@@ -24,7 +24,8 @@ std::string read_input_file(const std::string& path) {
   if (!in) throw InputError({path, 0, 0}, "cannot open the file");
   std::string text(std::size_t{8} << 20, '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (in.bad() || (in.gcount() == 0 && !in.eof())) throw InputError({path, 0, 0}, "cannot read the file", "is it a directory?");
+  if (in.bad() || (in.gcount() == 0 && !in.eof()))
+    throw InputError({path, 0, 0}, "cannot read the file", "is it a directory?");
   text.resize(static_cast<std::size_t>(in.gcount()));
   return text;
 }

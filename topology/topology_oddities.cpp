@@ -28,30 +28,33 @@ void lonely_gpus(const NodeTopology& node, std::vector<std::string>& out) {
       joined += island.gpus.size();
   }
   if (alone.empty() || joined == 0) return;
-  out.push_back(fmt::format("{} {} no NVLink while the other {} GPUs have: every group with {} falls back to PCIe (a broken "
-                            "link or a missing bridge?)",
-                            names_of(node, alone), alone.size() == 1 ? "has" : "have", joined,
-                            alone.size() == 1 ? "it" : "them"));
+  out.push_back(fmt::format(
+      "{} {} no NVLink while the other {} GPUs have: every group with {} falls back to PCIe (a broken "
+      "link or a missing bridge?)",
+      names_of(node, alone), alone.size() == 1 ? "has" : "have", joined, alone.size() == 1 ? "it" : "them"));
 }
 
 void missing_gpu(const NodeTopology& node, std::vector<std::string>& out) {
   const std::size_t n = node.gpus.size();
   if (n < 3 || n % 2 == 0) return;
-  out.push_back(fmt::format("{} GPUs: one of {} seems to be missing (fallen off the bus or hidden by a container); "
-                            "power-of-two group sizes do not fill the node",
-                            n, n + 1));
+  out.push_back(
+      fmt::format("{} GPUs: one of {} seems to be missing (fallen off the bus or hidden by a container); "
+                  "power-of-two group sizes do not fill the node",
+                  n, n + 1));
 }
 
 void uneven_nvlink(const NodeTopology& node, std::vector<std::string>& out) {
   for (const NvlinkIsland& island : nvlink_islands(node)) {
     if (island.gpus.size() > 2 && !island.all_to_all)
-      out.push_back(fmt::format("NVLink joins {} only in part: pairs without a direct link use PCIe, so it matters which "
-                                "ranks are neighbours",
-                                names_of(node, island.gpus)));
+      out.push_back(
+          fmt::format("NVLink joins {} only in part: pairs without a direct link use PCIe, so it matters which "
+                      "ranks are neighbours",
+                      names_of(node, island.gpus)));
     if (island.narrowest != island.widest)
-      out.push_back(fmt::format("NVLink widths differ (NV{} to NV{}) among {}: the ring's speed depends on which GPUs form "
-                                "a group",
-                                island.narrowest, island.widest, names_of(node, island.gpus)));
+      out.push_back(
+          fmt::format("NVLink widths differ (NV{} to NV{}) among {}: the ring's speed depends on which GPUs form "
+                      "a group",
+                      island.narrowest, island.widest, names_of(node, island.gpus)));
   }
 }
 
@@ -66,9 +69,10 @@ void permuted_nics(const NodeTopology& node, std::vector<std::string>& out) {
   std::vector<std::string> pairs;
   for (std::size_t gpu = 0; gpu < nearest.size(); ++gpu)
     pairs.push_back(fmt::format("{}-{}", node.gpus[gpu], node.nics[static_cast<std::size_t>(nearest[gpu])]));
-  out.push_back(fmt::format("the NICs are numbered in another order than the GPUs ({}): rails follow the nearest NIC, not "
-                            "the number",
-                            fmt::join(pairs, ", ")));
+  out.push_back(
+      fmt::format("the NICs are numbered in another order than the GPUs ({}): rails follow the nearest NIC, not "
+                  "the number",
+                  fmt::join(pairs, ", ")));
 }
 
 void distant_nics(const NodeTopology& node, std::vector<std::string>& out) {
@@ -80,16 +84,19 @@ void distant_nics(const NodeTopology& node, std::vector<std::string>& out) {
   if (distant.empty()) return;
   if (distant.size() == node.gpus.size()) {
     out.emplace_back(
-        "every GPU reaches every NIC as SYS (usual on Grace, or a container that hides the sockets): which NIC is nearest "
+        "every GPU reaches every NIC as SYS (usual on Grace, or a container that hides the sockets): which NIC is "
+        "nearest "
         "is unknown, so they are dealt out in order");
     return;
   }
-  out.push_back(fmt::format("no NIC is near {} (SYS to all {}): {} traffic to other nodes crosses the sockets and shares the "
-                            "NICs of other GPUs",
-                            names_of(node, distant), node.nics.size(), distant.size() == 1 ? "its" : "their"));
+  out.push_back(
+      fmt::format("no NIC is near {} (SYS to all {}): {} traffic to other nodes crosses the sockets and shares the "
+                  "NICs of other GPUs",
+                  names_of(node, distant), node.nics.size(), distant.size() == 1 ? "its" : "their"));
 }
 
-// A GPU can be near NICs that others also use while its neighbours have none; shared NICs are normal, unequal shares not.
+// A GPU can be near NICs that others also use while its neighbours have none; shared NICs are normal, unequal shares
+// not.
 void unequal_shares(const NodeTopology& node, std::vector<std::string>& out) {
   std::vector<int> load(node.nics.size(), 0);
   const std::vector<std::vector<int>> near = near_nics(node);
@@ -105,9 +112,10 @@ void unequal_shares(const NodeTopology& node, std::vector<std::string>& out) {
     most = std::max(most, share);
   }
   if (least && most > 1.01 * *least)
-    out.push_back(fmt::format("the GPUs' shares of the NICs are unequal ({:.2g} to {:.2g} NICs per GPU): the slowest GPU "
-                              "paces collectives across nodes",
-                              *least, most));
+    out.push_back(
+        fmt::format("the GPUs' shares of the NICs are unequal ({:.2g} to {:.2g} NICs per GPU): the slowest GPU "
+                    "paces collectives across nodes",
+                    *least, most));
 }
 
 void no_tree(const NodeTopology& node, std::vector<std::string>& out) {
@@ -118,10 +126,13 @@ void no_tree(const NodeTopology& node, std::vector<std::string>& out) {
       const LinkClass told = node.relations[a][b].link;
       const LinkClass found = tree.between(static_cast<int>(a), static_cast<int>(b));
       if (told == LinkClass::nvlink || told == found) continue;
-      const auto label = [&](std::size_t i) { return i < node.gpus.size() ? node.gpus[i] : node.nics[i - node.gpus.size()]; };
-      out.push_back(fmt::format("the PCIe relations are no tree: {}-{} is {} but their common neighbours make it {}, which "
-                                "is used",
-                                label(a), label(b), name(told), name(found)));
+      const auto label = [&](std::size_t i) {
+        return i < node.gpus.size() ? node.gpus[i] : node.nics[i - node.gpus.size()];
+      };
+      out.push_back(
+          fmt::format("the PCIe relations are no tree: {}-{} is {} but their common neighbours make it {}, which "
+                      "is used",
+                      label(a), label(b), name(told), name(found)));
       return;
     }
 }

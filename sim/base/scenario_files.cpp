@@ -16,6 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::array name_extensions = {".yaml", ".txt"};
+
 std::vector<fs::path> roots() {
   std::vector<fs::path> all;
   if (const char* chosen = std::getenv("TRAINYARD_SCENARIOS"); chosen != nullptr && *chosen != '\0')
@@ -45,7 +47,8 @@ std::vector<std::string> scenario_names(std::string_view folder) {
   for (const fs::path& root : roots()) {
     std::error_code none;
     for (const auto& entry : fs::directory_iterator(root / folder, none))
-      if (entry.path().extension() == ".yaml") names.insert(entry.path().stem().string());
+      if (std::find(name_extensions.begin(), name_extensions.end(), entry.path().extension()) != name_extensions.end())
+        names.insert(entry.path().stem().string());
   }
   return {names.begin(), names.end()};
 }
@@ -59,7 +62,8 @@ std::string scenario_file(std::string_view folder, std::string_view name_or_path
     throw InputError({text, 0, 0}, "cannot open the file");
   }
   for (const fs::path& root : roots())
-    if (fs::path file = root / folder / (text + ".yaml"); is_file(file)) return file.string();
+    for (const char* extension : name_extensions)
+      if (const fs::path file = root / folder / (text + extension); is_file(file)) return file.string();
   const std::vector<std::string> known = scenario_names(folder);
   std::string hint = did_you_mean(text, known);
   if (hint.empty() && !known.empty()) hint = fmt::format("known: {}", fmt::join(known, ", "));

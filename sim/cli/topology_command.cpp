@@ -22,13 +22,16 @@ namespace {
 namespace po = boost::program_options;
 
 CommandSyntax syntax() {
-  CommandSyntax s("topology FILE|- [options]",
-                  "Reads `nvidia-smi topo -m` (pasted, logged or escaped), an NCCL topology XML, a cluster YAML or a preset's name\n"
-                  "and shows the links, NVLink islands, PCIe and NUMA groups, nearest NICs, and oddities that a job would notice.",
-                  "nvidia-smi topo -m | trainyard topology -\n"
-                  "trainyard topology dgx-h100 --svg dgx-h100.svg");
+  CommandSyntax s(
+      "topology FILE|- [options]",
+      "Reads `nvidia-smi topo -m` (pasted, logged or escaped), an NCCL topology XML, a cluster YAML or a preset's "
+      "name\n"
+      "and shows the links, NVLink islands, PCIe and NUMA groups, nearest NICs, and oddities that a job would notice.",
+      "nvidia-smi topo -m | trainyard topology -\n"
+      "trainyard topology dgx-h100 --svg dgx-h100.svg");
   s.positional("FILE", true);
-  s.option()("json", "print JSON")("dot", po::value<std::string>(), "write a Graphviz graph to this file (- for stdout)")(
+  s.option()("json", "print JSON")("dot", po::value<std::string>(),
+                                   "write a Graphviz graph to this file (- for stdout)")(
       "svg", po::value<std::string>(), "write a drawing to this file (- for stdout)");
   return s;
 }

@@ -2,201 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <limits>
-
-#include "models/check_shape.hpp"
-#include "models/layer_pattern.hpp"
 #include "sim/plan/layer_split.hpp"
-#include "sim/plan/megatron_flags.hpp"
 #include "sim/plan/megatron_patterns.hpp"
+#include "sim/plan/megatron_reader.hpp"
 
 namespace trainyard {
-namespace {
-
-constexpr std::int64_t largest_size = std::numeric_limits<int>::max();
-
-class MegatronReader {
- public:
-  explicit MegatronReader(MegatronFlags& flags) : flags_(flags) {}
-
-  MegatronImport read() {
-    read_model();
-    read_parallel_sizes();
-    read_workload();
-    read_batch();
-    read_pipeline();
-    read_data_parallel();
-    read_overlap();
-    read_recompute();
-    import_.nodes = flags_.nodes();
-    import_.gpus_per_node = flags_.gpus_per_node();
-    import_.world_size = flags_.world_size();
-    std::vector<std::string> left = flags_.leftovers();
-    import_.not_understood.insert(import_.not_understood.end(), left.begin(), left.end());
-    return std::move(import_);
-  }
-
- private:
-  void read_model();
-  void read_attention();
-  void read_mlp();
-  void read_experts();
-  void read_layer_frequency();
-  void read_latent_attention();
-  void read_vocabulary();
-  void read_positions();
-  void read_dropout();
-  void read_parallel_sizes();
-  void read_workload();
-  void read_batch();
-  void read_pipeline();
-  void read_uneven_pipeline();
-  void read_accounted_ends();
-  void read_virtual_stages(std::int64_t extra_layers);
-  void read_data_parallel();
-  void read_overlap();
-  void read_recompute();
-
-  template <class Number>
-  bool set(std::string_view flag, Number& target, std::int64_t low, std::int64_t high) {
-    const std::optional<std::int64_t> value = flags_.integer(flag, low, high);
-    if (value) target = static_cast<Number>(*value);
-    return value.has_value();
-  }
-  void set_width(std::string_view flag, std::int64_t& width) { set(flag, width, 1, max_model_width); }
-  void set_size(std::string_view flag, int& size) { set(flag, size, 1, largest_size); }
-  void defaulted(std::string text) { import_.defaulted.push_back(std::move(text)); }
-  void not_understood(std::string text) { import_.not_understood.push_back(std::move(text)); }
-
-  MegatronFlags& flags_;
-  MegatronImport import_;
-};
-
-void MegatronReader::read_model() {
-  ModelShape& model = import_.model;
-  model.name = "imported";
-  model.layers = flags_.required_integer("--num-layers", 1, max_model_layers);
-  model.hidden = flags_.required_integer("--hidden-size", 1, max_model_width);
-  model.heads = flags_.required_integer("--num-attention-heads", 1, max_model_width);
-  read_attention();
-  read_mlp();
-  read_experts();
-  read_latent_attention();
-  read_vocabulary();
-  read_positions();
-  read_dropout();
-  model.tied_embeddings = !flags_.given("--untie-embeddings-and-output-weights");
-  const std::string norm = flags_.choice("--normalization", {"LayerNorm", "RMSNorm"}).value_or("LayerNorm");
-  model.norm = norm == "RMSNorm" ? NormKind::rmsnorm : NormKind::layernorm;
-  set("--mtp-num-layers", model.multi_token_prediction_layers, 0, max_model_layers);
-}
-
-void MegatronReader::read_attention() {
-  ModelShape& model = import_.model;
-  model.kv_heads = model.heads;
-  const bool grouped = flags_.given("--group-query-attention");
-  const std::optional<std::int64_t> groups = flags_.integer("--num-query-groups", 1, max_model_width);
-  if (grouped) model.kv_heads = groups.value_or(1);
-  if (grouped && !groups) defaulted("--num-query-groups: 1");
-  if (!grouped && groups && *groups != model.heads)
-    not_understood(fmt::format("--num-query-groups {} without --group-query-attention: no effect", *groups));
-  if (!set("--kv-channels", model.head_dim, 1, max_model_width)) {
-    if (model.hidden % model.heads != 0)
-      flags_.fail("--num-attention-heads", fmt::format("--hidden-size {} is not divisible by --num-attention-heads {}",
-                                                       model.hidden, model.heads), "or give --kv-channels");
-    model.head_dim = model.hidden / model.heads;
-  }
-  model.linear_bias = !flags_.given("--disable-bias-linear");
-  model.qkv_bias = flags_.given("--add-qkv-bias") && !model.linear_bias;
-  model.qk_norm = flags_.given("--qk-layernorm");
-}
-
-// With SwiGLU Megatron-LM keeps the parameter count of the ungated MLP: int(4h * 2/3 / 64) * 64.
-void MegatronReader::read_mlp() {
-  ModelShape& model = import_.model;
-  model.gated_mlp = flags_.given("--swiglu");
-  if (set("--ffn-hidden-size", model.ffn, 1, max_model_width)) return;
-  model.ffn = model.gated_mlp ? model.hidden / 24 * 64 : 4 * model.hidden;
-  if (model.ffn < 1) flags_.fail("--hidden-size", fmt::format("--hidden-size {} is too small for --swiglu", model.hidden));
-  defaulted(fmt::format("--ffn-hidden-size: {}", model.ffn));
-}
-
-void MegatronReader::read_experts() {
-  std::int64_t experts = 0;
-  set("--num-experts", experts, 0, max_model_width);
-  if (experts == 0) return;
-  MixtureOfExperts& moe = import_.model.moe.emplace();
-  moe.experts = experts;
-  moe.expert_ffn = import_.model.ffn;
-  moe.top_k = 2;
-  if (!set("--moe-router-topk", moe.top_k, 1, experts)) defaulted("--moe-router-topk: 2");
-  set_width("--moe-ffn-hidden-size", moe.expert_ffn);
-  if (set("--moe-shared-expert-intermediate-size", moe.shared_ffn, 1, max_model_width)) moe.shared_experts = 1;
-  moe.router_bias = flags_.given("--moe-router-enable-expert-bias");
-  read_layer_frequency();
-}
-
-void MegatronReader::read_layer_frequency() {
-  const std::optional<std::string> text = flags_.word("--moe-layer-freq");
-  if (!text) return;
-  const auto sparse = sparse_layers(*text, static_cast<std::size_t>(import_.model.layers));
-  if (!sparse || std::find(sparse->begin(), sparse->end(), true) == sparse->end())
-    flags_.fail("--moe-layer-freq", fmt::format("--moe-layer-freq '{}' does not say for each of {} layers whether it "
-                                                "has experts", *text, import_.model.layers),
-                "a number, or a list such as ([0]*3+[1]*58)");
-  const std::optional<LayerPattern> pattern = regular_pattern(*sparse);
-  if (!pattern)
-    flags_.fail("--moe-layer-freq", fmt::format("--moe-layer-freq '{}' is not 'the first layers dense, then every n-th "
-                                                "with experts', which is all that can be expressed here", *text));
-  import_.model.moe->first_dense_layers = pattern->first_dense_layers;
-  import_.model.moe->layer_period = pattern->layer_period;
-}
-
-void MegatronReader::read_latent_attention() {
-  if (!flags_.given("--multi-latent-attention")) return;
-  LatentAttention& latent = import_.model.latent_attention.emplace(
-      LatentAttention{.q_rank = 0, .kv_rank = 32, .qk_nope_head_dim = 128, .qk_rope_head_dim = 64, .v_head_dim = 128});
-  set("--q-lora-rank", latent.q_rank, 0, max_model_width);
-  set_width("--kv-lora-rank", latent.kv_rank);
-  set_width("--qk-head-dim", latent.qk_nope_head_dim);
-  set_width("--qk-pos-emb-head-dim", latent.qk_rope_head_dim);
-  set_width("--v-head-dim", latent.v_head_dim);
-}
-
-void MegatronReader::read_vocabulary() {
-  if (!set("--vocab-size", import_.model.vocabulary, 1, max_model_width)) {
-    import_.model.vocabulary = 50257;
-    defaulted("vocab_size: 50257 (our guess, GPT-2's: Megatron-LM takes it from the tokenizer files)");
-  }
-  const auto divisor = flags_.integer("--make-vocab-size-divisible-by", 1, max_model_width);
-  if (divisor && *divisor != 128)
-    not_understood(fmt::format("--make-vocab-size-divisible-by {}: the vocabulary is padded to 128", *divisor));
-}
-
-void MegatronReader::read_positions() {
-  ModelShape& model = import_.model;
-  const std::int64_t positions = flags_.required_integer("--max-position-embeddings", 1, max_model_positions);
-  std::string kind = flags_.choice("--position-embedding-type", {"learned_absolute", "rope", "none"})
-                         .value_or("learned_absolute");
-  if (flags_.given("--use-rotary-position-embeddings")) kind = "rope";
-  if (kind == "rope") model.position = PositionEncoding::rope;
-  if (kind == "none") model.position = PositionEncoding::none;
-  if (kind != "learned_absolute") return;
-  model.position = PositionEncoding::learned;
-  model.max_positions = positions;
-}
-
-void MegatronReader::read_dropout() {
-  const std::optional<double> hidden = flags_.number("--hidden-dropout");
-  const std::optional<double> attention = flags_.number("--attention-dropout");
-  if (!hidden) defaulted("--hidden-dropout: 0.1");
-  if (!attention) defaulted("--attention-dropout: 0.1");
-  import_.model.dropout = std::max(hidden.value_or(0.1), attention.value_or(0.1));
-  if (hidden.value_or(0.1) != attention.value_or(0.1))
-    not_understood(fmt::format("--hidden-dropout {} and --attention-dropout {}: {} is taken for both",
-                               hidden.value_or(0.1), attention.value_or(0.1), import_.model.dropout));
-}
 
 void MegatronReader::read_parallel_sizes() {
   Plan& plan = import_.plan;
@@ -211,7 +21,7 @@ void MegatronReader::read_parallel_sizes() {
 
 void MegatronReader::read_workload() {
   Workload& workload = import_.workload;
-  workload.sequence_length = flags_.required_integer("--seq-length", 1, largest_size);
+  workload.sequence_length = flags_.required_integer("--seq-length", 1, largest_megatron_size);
   const bool bf16 = flags_.given("--bf16"), fp16 = flags_.given("--fp16");
   if (bf16 && fp16) flags_.fail("--fp16", "--bf16 and --fp16 exclude each other");
   const bool fp8 = flags_.choice("--fp8-format", {"hybrid", "e4m3"}).has_value();
@@ -221,15 +31,15 @@ void MegatronReader::read_workload() {
 
 void MegatronReader::read_batch() {
   Plan& plan = import_.plan;
-  plan.micro_batch_size = static_cast<int>(flags_.required_integer("--micro-batch-size", 1, largest_size));
-  const std::optional<std::int64_t> global = flags_.integer("--global-batch-size", 1, largest_size);
+  plan.micro_batch_size = static_cast<int>(flags_.required_integer("--micro-batch-size", 1, largest_megatron_size));
+  const std::optional<std::int64_t> global = flags_.integer("--global-batch-size", 1, largest_megatron_size);
   if (global) {
     plan.global_batch_size = static_cast<int>(*global);
     return;
   }
   const double replica = static_cast<double>(plan.tensor_parallel) * plan.pipeline_parallel * plan.context_parallel;
   const std::optional<int> world = flags_.world_size();
-  if (!world || *world < replica || static_cast<double>(plan.micro_batch_size) * *world > largest_size)
+  if (!world || *world < replica || static_cast<double>(plan.micro_batch_size) * *world > largest_megatron_size)
     flags_.fail("--global-batch-size", "the command has no --global-batch-size, and its default, --micro-batch-size "
                 "times the data-parallel size, needs the world size", "add it");
   plan.global_batch_size = plan.micro_batch_size * (*world / static_cast<int>(replica));
@@ -242,8 +52,9 @@ void MegatronReader::read_pipeline() {
     const std::optional<std::vector<int>> layers = layers_of_layout(*layout);
     if (!layers || layers->size() % static_cast<std::size_t>(plan.pipeline_parallel) != 0)
       flags_.fail("--pipeline-model-parallel-layout",
-                  fmt::format("--pipeline-model-parallel-layout '{}' does not describe a multiple of {} chunks", *layout,
-                              plan.pipeline_parallel), "as in \"Et|(tt|)*3,t||L\"");
+                  fmt::format("--pipeline-model-parallel-layout '{}' does not describe a multiple of {} chunks",
+                              *layout, plan.pipeline_parallel),
+                  "as in \"Et|(tt|)*3,t||L\"");
     plan.layers_per_chunk = *layers;
     plan.virtual_stages = static_cast<int>(layers->size()) / plan.pipeline_parallel;
   } else {
@@ -272,7 +83,7 @@ void MegatronReader::read_virtual_stages(std::int64_t extra_layers) {
   Plan& plan = import_.plan;
   set_size("--num-virtual-stages-per-pipeline-rank", plan.virtual_stages);
   constexpr std::string_view per_chunk_flag = "--num-layers-per-virtual-pipeline-stage";
-  const std::optional<std::int64_t> per_chunk = flags_.integer(per_chunk_flag, 1, largest_size);
+  const std::optional<std::int64_t> per_chunk = flags_.integer(per_chunk_flag, 1, largest_megatron_size);
   if (!per_chunk) return;
   if (plan.virtual_stages > 1)
     flags_.fail(per_chunk_flag, fmt::format("{} and --num-virtual-stages-per-pipeline-rank exclude each other",
@@ -297,9 +108,11 @@ void MegatronReader::read_uneven_pipeline() {
   const bool shared_evenly = sharing > 0 ? rest >= 0 && rest % (sharing * chunks_per_rank) == 0 : rest == 0;
   if (sharing < 0 || !shared_evenly || first.value_or(0) % chunks_per_rank != 0 ||
       last.value_or(0) % chunks_per_rank != 0)
-    flags_.fail(first ? "--decoder-first-pipeline-num-layers" : "--decoder-last-pipeline-num-layers",
-                fmt::format("{} layers less those of the first and last pipeline rank do not split evenly over the other "
-                            "{} ranks and {} virtual stages", import_.model.layers, sharing, chunks_per_rank));
+    flags_.fail(
+        first ? "--decoder-first-pipeline-num-layers" : "--decoder-last-pipeline-num-layers",
+        fmt::format("{} layers less those of the first and last pipeline rank do not split evenly over the other "
+                    "{} ranks and {} virtual stages",
+                    import_.model.layers, sharing, chunks_per_rank));
   if (ranks * chunks_per_rank > import_.model.layers + 2) return;  // check_plan explains
   for (std::int64_t chunk = 0; chunk < chunks_per_rank; ++chunk)
     for (std::int64_t rank = 0; rank < ranks; ++rank) {
@@ -326,7 +139,7 @@ void MegatronReader::read_data_parallel() {
                                           : DataParallelKind::ddp;
   }
   if (flags_.given("--use-torch-fsdp2")) kind = DataParallelKind::fsdp;
-  const auto instances = flags_.integer("--num-distributed-optimizer-instances", 1, largest_size);
+  const auto instances = flags_.integer("--num-distributed-optimizer-instances", 1, largest_megatron_size);
   if (instances && *instances > 1)
     not_understood(fmt::format("--num-distributed-optimizer-instances {}: the optimizer is sharded over all "
                                "data-parallel ranks", *instances));
@@ -365,8 +178,6 @@ void MegatronReader::read_recompute() {
   else if (layers.value_or(1) > 1)
     not_understood(fmt::format("--recompute-num-layers {}: every layer is checkpointed here", *layers));
 }
-
-}  // namespace
 
 MegatronImport read_megatron_args(const std::string& script, const std::string& name_in_messages) {
   MegatronFlags flags(script, name_in_messages);

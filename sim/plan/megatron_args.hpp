@@ -17,7 +17,7 @@ struct MegatronImport {
   std::optional<int> nodes;          // as the launcher says, where it does
   std::optional<int> gpus_per_node;
   std::optional<int> world_size;
-  std::vector<std::string> defaulted;       // what Megatron-LM (or, marked so, we) filled in: "--ffn-hidden-size: 49152"
+  std::vector<std::string> defaulted;  // what Megatron-LM (or, marked so, we) filled in: "--ffn-hidden-size: 49152"
   std::vector<std::string> not_understood;  // flags as written, in their order, with the reason where it is known
 };
 

@@ -57,7 +57,8 @@ struct Workload {
   friend bool operator==(const Workload&, const Workload&) = default;
 };
 
-// The words users write: "1f1b", "zero1", "selective", "packed", "tp" … ; the readers return nullopt for any other word.
+// The words users write: "1f1b", "zero1", "selective", "packed", "tp" … ; the readers return nullopt for any other
+// word.
 std::string name(ScheduleKind kind);
 std::string name(DataParallelKind kind);
 std::string name(Recompute recompute);

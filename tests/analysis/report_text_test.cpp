@@ -30,7 +30,7 @@ TEST_CASE("the headline gives time, throughput, utilisation with its convention,
   const std::string text = report();
   CHECK_THAT(text, Contains("step time     10.00 ms (p10–p90 9.50–10.80 ms)"));
   CHECK_THAT(text, Contains("4096 tokens/s/GPU"));
-  CHECK_THAT(text, Contains("412.3 TFLOP/s/GPU · MFU 41.7 % · HFU 44.0 % (causal attention counted in full)"));
+  CHECK_THAT(text, Contains("412.3 TFLOP/s/GPU · MFU 41.7 % · HFU 44.0 % · counted as PaLM (causal attention in full)"));
   CHECK_THAT(text, Contains("fits: 10.0 of 76.0 GiB on stage 1"));   // 3 + 7 GiB
   CHECK_THAT(text, Contains("tp 4 · pp 2 · dp 2 · mbs 1 · gbs 4 · gpipe · ddp"));
 }
@@ -54,8 +54,8 @@ TEST_CASE("stages and memory rows that look alike share a line") {
 TEST_CASE("the diagnosis proposes the first experiment with its effect and tells what does not fit") {
   const std::string text = report();
   CHECK_THAT(text, Contains("bound by      pipeline"));
-  CHECK_THAT(text, Contains("--set plan.gbs=16             10.00 ms → 16.00 ms  (+60.0 %)"));
-  CHECK_THAT(text, Contains("--set plan.mbs=4              does not fit in memory"));
+  CHECK_THAT(text, Contains("--set plan.gbs=16  10.00 ms → 16.00 ms  (+60.0 %)"));
+  CHECK_THAT(text, Contains("--set plan.mbs=4   does not fit in memory"));
 }
 
 TEST_CASE("a plan over memory says by how much") {
@@ -118,6 +118,13 @@ TEST_CASE("a comparison shows both sides, the difference and the verdict") {
 TEST_CASE("wrapping breaks at spaces and keeps words whole") {
   CHECK(wrapped("aa bb cc", 5, "  ") == "aa bb\n  cc");
   CHECK(wrapped("unbreakable", 4, "") == "unbreakable");
+}
+
+TEST_CASE("a table too wide first cuts its elastic texts, then leaves out its optional columns") {
+  TextTable table({{"axis", Align::left}, {"of", Align::left, true, 6}, {"calls"}});
+  table.add({"dp", "all the gradients", "12"});
+  CHECK(table.text({.colour = false, .width = 24, .unicode = true}) == "  axis  of         calls\n  dp    all the …     12\n");
+  CHECK(table.text({.colour = false, .width = 14, .unicode = true}) == "  axis  calls\n  dp       12\n");
 }
 
 TEST_CASE("a bar resolves eighths of a column") {

@@ -103,21 +103,28 @@ TEST_CASE("a topo -m matrix followed by a -p2p matrix is read, a lone -p2p matri
 }
 
 TEST_CASE("look-alikes are refused with what they are") {
-  CHECK_THAT(refusal("+---+\n| NVIDIA-SMI 550.54 Driver Version: 550.54 CUDA Version: 12.4 |\n"), Contains("plain `nvidia-smi`"));
-  CHECK_THAT(refusal("#       size  count  type  time  algbw  busbw\n  1024 256 float 12.1 0.08 0.15\n"), Contains("nccl-tests"));
+  CHECK_THAT(refusal("+---+\n| NVIDIA-SMI 550.54 Driver Version: 550.54 CUDA Version: 12.4 |\n"),
+             Contains("plain `nvidia-smi`"));
+  CHECK_THAT(refusal("#       size  count  type  time  algbw  busbw\n  1024 256 float 12.1 0.08 0.15\n"),
+             Contains("nccl-tests"));
   CHECK_THAT(refusal("00:01.0 PCI bridge: Intel Corporation\n"), Contains("lspci"));
   CHECK_THAT(refusal("GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-1234)\n"), Contains("nvidia-smi -L"));
   CHECK_THAT(refusal("<system version=\"1\"><cpu numaid=\"0\"/></system>"), Contains("NCCL topology XML"));
   CHECK_THAT(refusal(""), Contains("the file is empty"));
   CHECK_THAT(refusal(" \n\t\n"), Contains("the file is empty"));
-  CHECK_THAT(refusal(std::string("\x7f""ELF\0\1\2", 7)), Contains("binary"));
+  CHECK_THAT(refusal(std::string("\x7f"
+                                 "ELF\0\1\2",
+                                 7)),
+             Contains("binary"));
   CHECK_THAT(refusal("\xff\xfeG\0P\0"), Contains("UTF-16"));
   CHECK_THAT(refusal("hello\nworld\n"), Contains("no topology matrix in 2 lines"));
   CHECK_THAT(refusal("\tGPU0\tGPU1\tCPU Affinity\n"), Contains("no row follows"));
 }
 
 TEST_CASE("a matrix without an NV# legend may be topo -mp and says so") {
-  const NodeTopology node = read("\tGPU0\tGPU1\nGPU0\t X \tPIX\nGPU1\tPIX\t X \n\nLegend:\n  PIX  = Connection traversing at most a single PCIe bridge\n");
+  const NodeTopology node = read(
+      "\tGPU0\tGPU1\nGPU0\t X \tPIX\nGPU1\tPIX\t X \n\nLegend:\n  PIX  = Connection traversing at most a single PCIe "
+      "bridge\n");
   REQUIRE(node.warnings.size() == 1);
   CHECK_THAT(node.warnings[0], Contains("topo -mp"));
 }
@@ -125,14 +132,17 @@ TEST_CASE("a matrix without an NV# legend may be topo -mp and says so") {
 TEST_CASE("an unknown label names its row, column and place, and the known ones") {
   CHECK_THAT(refusal("\tGPU0\tGPU1\nGPU0\t X \tNV\nGPU1\tNV\t X \n"),
              Catch::StartsWith("topo.txt:2:10: row GPU0, column GPU1: 'NV' is no link label (known labels: X, NV#"));
-  CHECK_THAT(refusal("\tGPU0\tGPU1\nGPU0\t X \tPIX\nGPU1\tFOO\t X \n"), Catch::StartsWith("topo.txt:3:6: row GPU1, column GPU0: 'FOO'"));
+  CHECK_THAT(refusal("\tGPU0\tGPU1\nGPU0\t X \tPIX\nGPU1\tFOO\t X \n"),
+             Catch::StartsWith("topo.txt:3:6: row GPU1, column GPU0: 'FOO'"));
 }
 
 TEST_CASE("contradictions are refused at the cell that contradicts") {
   CHECK_THAT(refusal("GPU0 GPU1\nGPU0 X NV2\nGPU1 NV1 X\n"),
              Contains("topo.txt:3:6: row GPU1, column GPU0 says NV1, but row GPU0, column GPU1 says NV2"));
-  CHECK_THAT(refusal("GPU0 GPU1\nGPU0 X X\nGPU1 SYS X\n"), Contains("topo.txt:2:8: row GPU0, column GPU1: X off the diagonal"));
-  CHECK_THAT(refusal("GPU0 GPU1\nGPU0 SYS SYS\nGPU1 SYS X\n"), Contains("row GPU0, column GPU0: 'SYS' on the diagonal"));
+  CHECK_THAT(refusal("GPU0 GPU1\nGPU0 X X\nGPU1 SYS X\n"),
+             Contains("topo.txt:2:8: row GPU0, column GPU1: X off the diagonal"));
+  CHECK_THAT(refusal("GPU0 GPU1\nGPU0 SYS SYS\nGPU1 SYS X\n"),
+             Contains("row GPU0, column GPU0: 'SYS' on the diagonal"));
   CHECK_THAT(refusal("GPU0 GPU1\nGPU0 X SYS\nGPU0 X SYS\n"), Contains("topo.txt:3:1: two rows are called GPU0"));
   CHECK_THAT(refusal("GPU0 GPU1 GPU1\nGPU0 X SYS SYS\n"), Contains("two columns are called GPU1"));
   CHECK_THAT(refusal("GPU0 GPU1\nGPU0 X NV0\nGPU1 NV0 X\n"), Contains("'NV0' is no plausible number of NVLinks"));
@@ -144,16 +154,19 @@ TEST_CASE("contradictions are refused at the cell that contradicts") {
 
 TEST_CASE("a capture that is cut is refused, wherever it is cut") {
   CHECK_THAT(refusal("GPU0 GPU1\nGPU0 X SYS\n"), Contains("topo.txt:2:1: GPU1 has a column but no row"));
-  CHECK_THAT(refusal("GPU0 GPU1\nGPU0 X SYS\nGPU1 SYS\n"), Contains("row GPU1 ends after 1 of 2 cells, before column GPU1"));
+  CHECK_THAT(refusal("GPU0 GPU1\nGPU0 X SYS\nGPU1 SYS\n"),
+             Contains("row GPU1 ends after 1 of 2 cells, before column GPU1"));
   CHECK_THAT(refusal("GPU0 GPU1 NIC0 NIC1\nGPU0 X SYS PIX SYS\nGPU1 SYS X SYS PIX\nNIC0 PIX SYS X SYS\n"),
              Contains("NIC1 has a column but no row"));
 }
 
 TEST_CASE("a degraded node loads and says what it means") {
   const NodeTopology node = read(
-      "GPU0 GPU1 GPU2 GPU3\nGPU0 X NV18 NODE NV18\nGPU1 NV18 X NODE NV18\nGPU2 NODE NODE X NODE\nGPU3 NV18 NV18 NODE X\n");
+      "GPU0 GPU1 GPU2 GPU3\nGPU0 X NV18 NODE NV18\nGPU1 NV18 X NODE NV18\nGPU2 NODE NODE X NODE\nGPU3 NV18 NV18 NODE "
+      "X\n");
   REQUIRE(node.warnings.size() == 1);
-  CHECK_THAT(node.warnings[0], Contains("GPU2 has no NVLink while the other 3 GPUs have: every group with it falls back to PCIe"));
+  CHECK_THAT(node.warnings[0],
+             Contains("GPU2 has no NVLink while the other 3 GPUs have: every group with it falls back to PCIe"));
 }
 
 TEST_CASE("inputs of absurd size are refused at once") {

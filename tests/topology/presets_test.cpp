@@ -17,7 +17,8 @@ TEST_CASE("every preset loads, names its source and has its matrix") {
     CHECK(cluster.gpu_memory > 30_GiB);
     CHECK(cluster.nic_bandwidth.value > 0);
     CHECK(file_text(scenario_file("clusters", name)).find("# source:") != std::string::npos);
-    const std::filesystem::path matrix = std::filesystem::path(TRAINYARD_SOURCE_DIR) / "scenarios/topologies" / (name + ".txt");
+    const std::filesystem::path matrix =
+        std::filesystem::path(TRAINYARD_SOURCE_DIR) / "scenarios/topologies" / (name + ".txt");
     CHECK(file_text(matrix).find("# source:") != std::string::npos);
   }
 }
@@ -47,9 +48,10 @@ TEST_CASE("only presets that are odd in reality carry warnings") {
 }
 
 TEST_CASE("every GPU of the defaults table makes an inline cluster") {
-  for (const char* gpu : {"v100-sxm2-32gb", "a100-sxm-40gb", "a100-sxm-80gb", "a100-pcie-80gb", "h100-sxm-80gb", "h200-sxm-141gb",
-                          "b200-sxm-180gb", "gb200-186gb", "l40s-48gb"}) {
-    const Cluster c = read_cluster(read_yaml_text(fmt::format("{{node: {{topology: l40s-pcie-8gpu, gpu: {}}}}}", gpu), "inline"));
+  for (const char* gpu : {"v100-sxm2-32gb", "a100-sxm-40gb", "a100-sxm-80gb", "a100-pcie-80gb", "h100-sxm-80gb",
+                          "h200-sxm-141gb", "b200-sxm-180gb", "gb200-186gb", "l40s-48gb"}) {
+    const Cluster c =
+        read_cluster(read_yaml_text(fmt::format("{{node: {{topology: l40s-pcie-8gpu, gpu: {}}}}}", gpu), "inline"));
     CHECK(c.gpus_per_node() == 8);
     CHECK(c.pcie_bandwidth.value > 1e10);
   }

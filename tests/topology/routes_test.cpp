@@ -16,7 +16,8 @@ NodeTopology matrix(const std::string& text) { return read_nvidia_smi_topo(text,
 
 TEST_CASE("NICs are read from the matrix, also when they are permuted") {
   Cluster cluster = read_cluster_file("dgx-h100", 2);
-  cluster.node = matrix("GPU0 GPU1 NIC0 NIC1\nGPU0 X NV18 SYS PIX\nGPU1 NV18 X PIX SYS\nNIC0 SYS PIX X SYS\nNIC1 PIX SYS SYS X\n");
+  cluster.node =
+      matrix("GPU0 GPU1 NIC0 NIC1\nGPU0 X NV18 SYS PIX\nGPU1 NV18 X PIX SYS\nNIC0 SYS PIX X SYS\nNIC1 PIX SYS SYS X\n");
   const Routes routes(cluster);
   CHECK(routes.nearest_nics(0) == std::vector<int>{1});
   CHECK(routes.nearest_nics(1) == std::vector<int>{0});
@@ -25,7 +26,9 @@ TEST_CASE("NICs are read from the matrix, also when they are permuted") {
 TEST_CASE("GPUs without a near NIC share the least-loaded ones") {
   Cluster cluster = read_cluster_file("dgx-h100", 2);
   cluster.nic_bandwidth = 12.0_GBps;
-  cluster.node = matrix("GPU0 GPU1 GPU2 NIC0 NIC1\nGPU0 X SYS SYS PIX SYS\nGPU1 SYS X NODE SYS SYS\nGPU2 SYS NODE X SYS SYS\nNIC0 PIX SYS SYS X SYS\nNIC1 SYS SYS SYS SYS X\n");
+  cluster.node = matrix(
+      "GPU0 GPU1 GPU2 NIC0 NIC1\nGPU0 X SYS SYS PIX SYS\nGPU1 SYS X NODE SYS SYS\nGPU2 SYS NODE X SYS SYS\nNIC0 PIX "
+      "SYS SYS X SYS\nNIC1 SYS SYS SYS SYS X\n");
   const Routes routes(cluster);
   CHECK(routes.nearest_nics(0) == std::vector<int>{0});
   CHECK(routes.nearest_nics(1) == std::vector<int>{1});  // idle until then
@@ -68,7 +71,8 @@ TEST_CASE("GPUs and NICs forward nothing for others") {
 
 TEST_CASE("two islands in one node have a switch each") {
   Cluster cluster = read_cluster_file("dgx-h100", 1);
-  cluster.node = matrix("GPU0 GPU1 GPU2 GPU3\nGPU0 X NV18 SYS SYS\nGPU1 NV18 X SYS SYS\nGPU2 SYS SYS X NV18\nGPU3 SYS SYS NV18 X\n");
+  cluster.node = matrix(
+      "GPU0 GPU1 GPU2 GPU3\nGPU0 X NV18 SYS SYS\nGPU1 NV18 X SYS SYS\nGPU2 SYS SYS X NV18\nGPU3 SYS SYS NV18 X\n");
   const Routes routes(cluster);
   CHECK(routes.between(DeviceId(0), DeviceId(2)).link == LinkClass::sys);
   CHECK(routes.between(DeviceId(2), DeviceId(3)).link == LinkClass::nvlink);
@@ -76,7 +80,8 @@ TEST_CASE("two islands in one node have a switch each") {
 
 TEST_CASE("rings of point-to-point NVLink") {
   // four GPUs, NV4 on all six pairs: 24 links, 4 per ring: 6 rings both ways = 12 links = all a GPU has
-  const NodeTopology quad = matrix("GPU0 GPU1 GPU2 GPU3\nGPU0 X NV4 NV4 NV4\nGPU1 NV4 X NV4 NV4\nGPU2 NV4 NV4 X NV4\nGPU3 NV4 NV4 NV4 X\n");
+  const NodeTopology quad =
+      matrix("GPU0 GPU1 GPU2 GPU3\nGPU0 X NV4 NV4 NV4\nGPU1 NV4 X NV4 NV4\nGPU2 NV4 NV4 X NV4\nGPU3 NV4 NV4 NV4 X\n");
   const std::vector<int> all = {0, 1, 2, 3};
   CHECK(nvlink_ring_links(quad, all) == 12);
   const std::vector<int> three = {0, 1, 3};

@@ -18,7 +18,8 @@ TEST_CASE("a name is a file of the scenarios, a path is itself") {
 }
 
 TEST_CASE("an unknown name or path is an error with a hint") {
-  CHECK_THAT(error_of([] { scenario_file("clusters", "dgx-h10"); }), Contains("nothing is called 'dgx-h10' in scenarios/clusters") && Contains("dgx-h100"));
+  CHECK_THAT(error_of([] { scenario_file("clusters", "dgx-h10"); }),
+             Contains("nothing is called 'dgx-h10' in scenarios/clusters") && Contains("dgx-h100"));
   CHECK_THAT(error_of([] { scenario_file("clusters", "./nowhere.yaml"); }), Contains("cannot open the file"));
   CHECK_THAT(error_of([] { scenario_file("clusters", "qqqqqqqqqqqqqqqqqqqqqqqq"); }), Contains("known: "));
 }

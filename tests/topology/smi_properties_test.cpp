@@ -101,13 +101,50 @@ TEST_CASE("a matrix cut at any character is an error or the whole matrix, but fo
 
 TEST_CASE("junk neither crashes nor hangs the reader") {
   std::mt19937 random(13);
-  const std::vector<std::string> pieces = {"GPU0", "GPU1", "GPU", "NIC0", "X", " X ", "NV18", "NV", "PIX", "SYS", "SOC", "OK", "NS", "\t", "\n",
-                                           " ", "|", "---", "\x1b[4m", "\x1b", "[", "\\t", "\\n", "\\u001b", "\"", "CPU Affinity", "NUMA", "0-55",
-                                           "N/A", "mlx5_0", "Legend:", "=", "\xc3\xa9", "\xff", "\r", "0:", "[1,0]<stdout>:", ",", "9999999999"};
+  const std::vector<std::string> pieces = {"GPU0",
+                                           "GPU1",
+                                           "GPU",
+                                           "NIC0",
+                                           "X",
+                                           " X ",
+                                           "NV18",
+                                           "NV",
+                                           "PIX",
+                                           "SYS",
+                                           "SOC",
+                                           "OK",
+                                           "NS",
+                                           "\t",
+                                           "\n",
+                                           " ",
+                                           "|",
+                                           "---",
+                                           "\x1b[4m",
+                                           "\x1b",
+                                           "[",
+                                           "\\t",
+                                           "\\n",
+                                           "\\u001b",
+                                           "\"",
+                                           "CPU Affinity",
+                                           "NUMA",
+                                           "0-55",
+                                           "N/A",
+                                           "mlx5_0",
+                                           "Legend:",
+                                           "=",
+                                           "\xc3\xa9",
+                                           "\xff",
+                                           "\r",
+                                           "0:",
+                                           "[1,0]<stdout>:",
+                                           ",",
+                                           "9999999999"};
   for (int trial = 0; trial < 3000; ++trial) {
     std::string junk;
     const int words = std::uniform_int_distribution<int>(0, 60)(random);
-    for (int i = 0; i < words; ++i) junk += pieces[std::uniform_int_distribution<std::size_t>(0, pieces.size() - 1)(random)];
+    for (int i = 0; i < words; ++i)
+      junk += pieces[std::uniform_int_distribution<std::size_t>(0, pieces.size() - 1)(random)];
     try {
       const NodeTopology node = read_nvidia_smi_topo(junk, "junk");
       CHECK_FALSE(node.gpus.empty());

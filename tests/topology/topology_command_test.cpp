@@ -36,7 +36,8 @@ TEST_CASE("topology takes presets, cluster files, XML and captures alike") {
   CHECK_THAT(answer({"-"}, "<system><cpu><pci class=\"0x030200\"/></cpu></system>"), Contains("1 GPU, 0 NICs"));
 }
 TEST_CASE("topology's help ends with an example and its mistakes are usage errors") {
-  CHECK_THAT(answer({"--help"}), Contains("usage: trainyard topology") && Catch::EndsWith("trainyard topology dgx-h100 --svg dgx-h100.svg\n"));
+  CHECK_THAT(answer({"--help"}), Contains("usage: trainyard topology") &&
+                                     Catch::EndsWith("trainyard topology dgx-h100 --svg dgx-h100.svg\n"));
   std::istringstream in;
   std::ostringstream out;
   CHECK_THROWS_AS(topology_command({}, in, out, out), boost::program_options::error);

@@ -54,7 +54,8 @@ inline std::string tiers(const Routes& routes, const std::vector<int>& members) 
   for (int m : members) devices.emplace_back(m);
   std::vector<std::string> parts;
   for (const Tier& t : group_path(routes, devices).tiers)
-    parts.push_back(fmt::format("{} {} {}{}", t.ranks, name(t.link), to_text(t.bandwidth), t.multicast ? " multicast" : ""));
+    parts.push_back(
+        fmt::format("{} {} {}{}", t.ranks, name(t.link), to_text(t.bandwidth), t.multicast ? " multicast" : ""));
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 

@@ -5,3 +5,10 @@ trainyard_test(cli_estimate_test
     ${PROJECT_SOURCE_DIR}/sim/cli/estimate_command.cpp
     ${PROJECT_SOURCE_DIR}/sim/cli/import_hf_config.cpp
   LINKS trainyard_models Boost::program_options)
+if(TARGET trainyard)
+  trainyard_test(command_line_test
+    SOURCES sim/cli/command_line_test.cpp support/process.cpp
+    LINKS nlohmann_json::nlohmann_json)
+  target_compile_definitions(command_line_test PRIVATE TRAINYARD_BINARY="$<TARGET_FILE:trainyard>")
+  add_dependencies(command_line_test trainyard)
+endif()

@@ -53,7 +53,8 @@ TEST_CASE("a replica that does not divide the cluster is named with the GPU coun
 TEST_CASE("a replica larger than the cluster is named") {
   Case c;
   c.cluster = cluster_of(1, 8);
-  CHECK_THAT(problem(c), Contains("= 16 GPUs, but the cluster has 8") || Contains("needs 16 GPUs, but the cluster has 8"));
+  CHECK_THAT(problem(c),
+             Contains("= 16 GPUs, but the cluster has 8") || Contains("needs 16 GPUs, but the cluster has 8"));
 }
 
 TEST_CASE("heads must be divisible by tp") {
@@ -212,7 +213,8 @@ TEST_CASE("rank_order must name every axis once; ep may be left out") {
   Case c;
   c.plan.rank_order = "tp-cp-dp-pp";
   CHECK(problem(c) == "");
-  for (const char* order : {"", "tp", "tp-cp-ep-dp", "tp-tp-cp-dp-pp", "tp-cp-ep-dp-pp-", "tp,cp,dp,pp", "TP-CP-DP-PP"}) {
+  for (const char* order :
+       {"", "tp", "tp-cp-ep-dp", "tp-tp-cp-dp-pp", "tp-cp-ep-dp-pp-", "tp,cp,dp,pp", "TP-CP-DP-PP"}) {
     c.plan.rank_order = order;
     CHECK_THAT(problem(c), Contains("must name each of tp, cp, ep, dp, pp once"));
   }

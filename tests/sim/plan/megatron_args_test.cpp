@@ -156,38 +156,46 @@ TEST_CASE("mixture-of-experts flags are read") {
   CHECK(moe == MixtureOfExperts{.experts = 64, .top_k = 8, .expert_ffn = 512, .shared_experts = 1, .shared_ffn = 1024,
                                 .first_dense_layers = 3, .layer_period = 1, .router_bias = true});
   CHECK(with("--num-experts 8").model.moe->expert_ffn == 4096);
-  CHECK_THAT(error(required + "--num-experts 8 --moe-layer-freq '[1]*3'"), Contains("does not say for each of 8 layers"));
+  CHECK_THAT(error(required + "--num-experts 8 --moe-layer-freq '[1]*3'"),
+             Contains("does not say for each of 8 layers"));
 }
 
 TEST_CASE("latent attention flags are read with Megatron's defaults") {
-  CHECK(*with("--disable-bias-linear --multi-latent-attention --q-lora-rank 1536 --kv-lora-rank 512").model.latent_attention ==
-        LatentAttention{.q_rank = 1536, .kv_rank = 512, .qk_nope_head_dim = 128, .qk_rope_head_dim = 64,
-                        .v_head_dim = 128});
+  CHECK(*with("--disable-bias-linear --multi-latent-attention --q-lora-rank 1536 --kv-lora-rank 512")
+             .model.latent_attention ==
+        LatentAttention{
+            .q_rank = 1536, .kv_rank = 512, .qk_nope_head_dim = 128, .qk_rope_head_dim = 64, .v_head_dim = 128});
 }
 
 TEST_CASE("flags Megatron-LM no longer has are errors with the replacement") {
   CHECK_THAT(error(required + "--model-parallel-size 8"), Contains("(use --tensor-model-parallel-size)"));
-  CHECK_THAT(error(required + "--batch-size 8"), Contains("--batch-size is no longer a Megatron-LM argument (use --micro"));
+  CHECK_THAT(error(required + "--batch-size 8"),
+             Contains("--batch-size is no longer a Megatron-LM argument (use --micro"));
   CHECK_THAT(error(required + "--checkpoint-activations"), Contains("use --recompute-activations"));
 }
 
 TEST_CASE("unknown flags are reported as written and irrelevant ones ignored") {
-  const MegatronImport result = with("--lr 1e-4 --attention-backend flash --turbo --data-path 0.3 $A 0.7 $B --split 9,1,0");
+  const MegatronImport result =
+      with("--lr 1e-4 --attention-backend flash --turbo --data-path 0.3 $A 0.7 $B --split 9,1,0");
   CHECK(result.not_understood == Strings{"--attention-backend flash", "--turbo"});
 }
 
 TEST_CASE("a variable without a value is an error where its value matters, and only there") {
-  CHECK(error(required + "--tensor-model-parallel-size $TP") ==
-        "run.sh:1: --tensor-model-parallel-size: $TP has no value in this script (assign it in the script, or paste the "
-        "expanded command)");
+  CHECK(
+      error(required + "--tensor-model-parallel-size $TP") ==
+      "run.sh:1: --tensor-model-parallel-size: $TP has no value in this script (assign it in the script, or paste the "
+      "expanded command)");
   CHECK(error(required + "--save $DIR --tensorboard-dir ${DIR}/tb") == "");
-  CHECK_THAT(error(required + "--bf16 --mock-data $EXTRA_ARGS"), Contains("$EXTRA_ARGS has no value in this script, and may hold any argument"));
+  CHECK_THAT(error(required + "--bf16 --mock-data $EXTRA_ARGS"),
+             Contains("$EXTRA_ARGS has no value in this script, and may hold any argument"));
   CHECK_THAT(error(required + "--lr 1 $EXTRA_ARGS"), Contains("may hold any argument"));
   CHECK(with("--bf16 --log-throughput \"$@\"").not_understood == Strings{"$@"});
 }
 
 TEST_CASE("the launcher gives the world size") {
-  const auto world = [](const std::string& launcher) { return import(launcher + " pretrain_gpt.py " + required).world_size; };
+  const auto world = [](const std::string& launcher) {
+    return import(launcher + " pretrain_gpt.py " + required).world_size;
+  };
   CHECK(world("torchrun --nproc_per_node 8 --nnodes 4") == 32);
   CHECK(world("torchrun --nproc-per-node=8 --nnodes=4") == 32);
   CHECK(world("torchrun --nproc_per_node 8") == 8);
@@ -208,7 +216,8 @@ TEST_CASE("without a global batch size it is one micro-batch per data-parallel r
 }
 
 TEST_CASE("a fragment of assignments is taken as the flags they hold") {
-  const MegatronImport fragment = import("MODEL_ARGS=(\n" + required + ")\nDISTRIBUTED_ARGS=\"--nproc_per_node 8 --nnodes 2\"\n"
+  const MegatronImport fragment = import("MODEL_ARGS=(\n" + required +
+                                         ")\nDISTRIBUTED_ARGS=\"--nproc_per_node 8 --nnodes 2\"\n"
                                          "PARALLEL=\"--tensor-model-parallel-size 4\"\n");
   CHECK(fragment.plan.tensor_parallel == 4);
   CHECK(fragment.world_size == 16);
@@ -218,12 +227,14 @@ TEST_CASE("a fragment of assignments is taken as the flags they hold") {
 TEST_CASE("what is no training command, or two of them, is an error") {
   CHECK_THAT(error("echo hello"), Contains("no Megatron-LM training command found"));
   CHECK_THAT(error(""), Contains("no Megatron-LM training command found"));
-  CHECK_THAT(error("python a.py " + required + "\npython b.py " + required), Contains("run.sh:2: a second training command"));
+  CHECK_THAT(error("python a.py " + required + "\npython b.py " + required),
+             Contains("run.sh:2: a second training command"));
   CHECK_THAT(error("torchrun pretrain_gpt.py --num-layers 8"), Contains("the command has no --hidden-size"));
 }
 
 TEST_CASE("values are checked, with the line") {
-  CHECK_THAT(error("pretrain_gpt.py \\\n --num-layers eight"), Contains("run.sh:2: --num-layers must be a whole number, not 'eight'"));
+  CHECK_THAT(error("pretrain_gpt.py \\\n --num-layers eight"),
+             Contains("run.sh:2: --num-layers must be a whole number, not 'eight'"));
   CHECK_THAT(error(required + "--tensor-model-parallel-size"), Contains("needs a value"));
   CHECK_THAT(error(required + "--tensor-model-parallel-size 0"), Contains("is 0, outside 1 to"));
   CHECK_THAT(error(required + "--tensor-model-parallel-size 2 3"), Contains("takes one value"));
@@ -238,21 +249,26 @@ TEST_CASE("a flag given twice has its last value") {
 }
 
 TEST_CASE("uneven pipelines are read") {
-  const auto layers = [](const std::string& flags) { return with("--pipeline-model-parallel-size 4 " + flags).plan.layers_per_chunk; };
+  const auto layers = [](const std::string& flags) {
+    return with("--pipeline-model-parallel-size 4 " + flags).plan.layers_per_chunk;
+  };
   CHECK(layers("--pipeline-model-parallel-layout 'Et|(ttt|)*2,tL'") == std::vector<int>{1, 3, 3, 1});
   // 8 layers: 1 on the first rank, 3 on the last, the other 4 on two ranks
   CHECK(layers("--decoder-first-pipeline-num-layers 1 --decoder-last-pipeline-num-layers 3") ==
         std::vector<int>{1, 2, 2, 3});
   CHECK(layers("") == std::vector<int>{});
-  CHECK_THAT(error(required + "--pipeline-model-parallel-size 4 --decoder-first-pipeline-num-layers 1"), Contains("do not split evenly"));
-  const Plan virtual_layout = with("--pipeline-model-parallel-size 2 --pipeline-model-parallel-layout 'Et|ttt|tt|ttL'").plan;
+  CHECK_THAT(error(required + "--pipeline-model-parallel-size 4 --decoder-first-pipeline-num-layers 1"),
+             Contains("do not split evenly"));
+  const Plan virtual_layout =
+      with("--pipeline-model-parallel-size 2 --pipeline-model-parallel-layout 'Et|ttt|tt|ttL'").plan;
   CHECK(virtual_layout.virtual_stages == 2);
 }
 
 TEST_CASE("the embedding and the loss may count as layers") {
   // 15 + 1 layers on 4 ranks, the first with one decoder layer fewer
   const std::string flags = "--num-layers 15 --pipeline-model-parallel-size 4 ";
-  CHECK(with(flags + "--account-for-embedding-in-pipeline-split").plan.layers_per_chunk == std::vector<int>{3, 4, 4, 4});
+  CHECK(with(flags + "--account-for-embedding-in-pipeline-split").plan.layers_per_chunk ==
+        std::vector<int>{3, 4, 4, 4});
   // 14 + 2: what the plan's own split gives, so no list is needed
   CHECK(with("--num-layers 14 --pipeline-model-parallel-size 4 --account-for-embedding-in-pipeline-split "
              "--account-for-loss-in-pipeline-split").plan.layers_per_chunk.empty());
@@ -268,8 +284,9 @@ TEST_CASE("sharded data parallelism is read") {
 
 TEST_CASE("recomputation that cannot be expressed is reported") {
   CHECK(with("--recompute-activations").plan.recompute == Recompute::selective);
-  CHECK_THAT(with("--recompute-granularity full --recompute-method block --recompute-num-layers 4").not_understood.at(0),
-             Contains("every layer is recomputed here"));
+  CHECK_THAT(
+      with("--recompute-granularity full --recompute-method block --recompute-num-layers 4").not_understood.at(0),
+      Contains("every layer is recomputed here"));
 }
 
 TEST_CASE("the plan is written as arguments to copy") {
@@ -294,8 +311,10 @@ TEST_CASE("what Megatron-LM cannot be told is said in comments") {
   Plan plan = legal_plan();
   plan.schedule = ScheduleKind::gpipe;
   plan.placement = PlacementKind::scatter;
-  CHECK_THAT(to_megatron_args(plan, workload_8k(), llama3_70b()),
-             Contains("# Megatron-LM has no argument for schedule gpipe\n# Megatron-LM has no argument for placement scatter"));
+  CHECK_THAT(
+      to_megatron_args(plan, workload_8k(), llama3_70b()),
+      Contains(
+          "# Megatron-LM has no argument for schedule gpipe\n# Megatron-LM has no argument for placement scatter"));
 }
 
 TEST_CASE("a list that the split gives by itself is not written") {

@@ -28,7 +28,8 @@ Plan plan_of(int tp, int dp, int pp, PlacementKind placement) {
 
 bool every_device_once(const RankLayout& layout) {
   const std::vector<int> all = devices(layout);
-  return std::set<int>(all.begin(), all.end()).size() == all.size() && all.size() == static_cast<std::size_t>(layout.world_size());
+  return std::set<int>(all.begin(), all.end()).size() == all.size() &&
+         all.size() == static_cast<std::size_t>(layout.world_size());
 }
 
 // Does every group of the axis sit on the same local indices on each node it touches?

@@ -151,10 +151,11 @@ TEST_CASE("errors point at the key and suggest the word") {
 }
 
 TEST_CASE("what to_yaml writes reads back the same") {
-  for (const char* text : {"{}", "{tp: 4, pp: 4, vpp: 2, gbs: 64, dp: 2}", "{placement: {explicit: [[1, 0], [2, 3]]}}",
-                           "{pp: 2, layers_per_chunk: [3, 5], schedule: gpipe, recompute_granularity: full}",
-                           "{overlap_grad_reduce: false, grad_reduce_in_fp32: false, data_parallel: hsdp, etp: 2, ep: 2}",
-                           "{placement: scatter, rank_order: pp-dp-cp-tp, sequence_parallel: true, cp: 2}"}) {
+  for (const char* text :
+       {"{}", "{tp: 4, pp: 4, vpp: 2, gbs: 64, dp: 2}", "{placement: {explicit: [[1, 0], [2, 3]]}}",
+        "{pp: 2, layers_per_chunk: [3, 5], schedule: gpipe, recompute_granularity: full}",
+        "{overlap_grad_reduce: false, grad_reduce_in_fp32: false, data_parallel: hsdp, etp: 2, ep: 2}",
+        "{placement: scatter, rank_order: pp-dp-cp-tp, sequence_parallel: true, cp: 2}"}) {
     INFO(text);
     const PlanAndWorkload original{plan(text), {.sequence_length = 4096, .precision = DataType::fp16}};
     CHECK(read(to_yaml(original.plan, original.workload)) == original);

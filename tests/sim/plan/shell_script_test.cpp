@@ -72,7 +72,8 @@ TEST_CASE("arithmetic is evaluated") {
 }
 
 TEST_CASE("what only running could tell is an unknown that names itself") {
-  const ShellScript script = read_shell_script("A=$1\nrun --x $A --y ${HOST%%.*} --z $(nproc) `date` $MISSING", "run.sh");
+  const ShellScript script =
+      read_shell_script("A=$1\nrun --x $A --y ${HOST%%.*} --z $(nproc) `date` $MISSING", "run.sh");
   const ShellCommand& command = script.commands.front();
   CHECK(script.shown(command[2].text) == "$1");
   CHECK(script.shown(command[4].text) == "${HOST%%.*}");
@@ -85,6 +86,9 @@ TEST_CASE("what only running could tell is an unknown that names itself") {
 TEST_CASE("a condition on known values is decided") {
   CHECK(commands("T=fp8\nif [[ \"$T\" == \"fp8\" ]]; then\n A=1\nelse\n A=2\nfi\necho $A") == "[echo] [1]");
   CHECK(commands("N=4\nif [ $N -gt 8 ]; then A=1; elif [ $N -gt 2 ]; then A=2; else A=3; fi; echo $A") == "[echo] [2]");
+  CHECK(commands("A=1; if [ $A = 2 ] || [[ $A == 1 ]]; then B=3; fi; echo $B") == "[echo] [3]");
+  CHECK(commands("A=1; if [ $A = 1 ] && [ -z \"$(ls)\" ] || [ $A = 1 ]; then B=3; fi; echo $B") == "[echo] [3]");
+  CHECK(commands("A=1; B=0; if [ $A = 2 ] && [ -d x ]; then B=3; fi; echo $B") == "[echo] [0]");
   CHECK(commands("N=1\nif [ -z \"$M\" ]; then A=1; fi") == "");
 }
 
@@ -123,5 +127,5 @@ TEST_CASE("hostile scripts end") {
   CHECK(error(nested) != "");
   CHECK(commands("\v\f a \x01 0 \x02") == "[a] [0]");
   CHECK(commands("fi done } esac else then ) ( ;;") == "");
-  CHECK(commands("A='bash -c \"$A\"'; bash -c \"$A\"") == "");
+  CHECK(error("A='bash -c \"$A\"'; bash -c \"$A\"") == "run.sh:1: the commands are nested too deeply");
 }

@@ -1,0 +1,50 @@
+// What one evaluation costs, program build included: the numbers that the README quotes.
+#include <benchmark/benchmark.h>
+#include <sys/resource.h>
+
+#include <string>
+
+#include "analysis/simulate.hpp"
+
+using namespace trainyard;
+
+namespace {
+
+Job scenario(const char* name) { return load_job(std::string(TRAINYARD_SOURCE_DIR) + "/scenarios/" + name + ".yaml"); }
+
+void evaluate(benchmark::State& state, const char* name, Granularity granularity) {
+  const Job job = scenario(name);
+  const Routes routes(job.cluster);
+  std::int64_t events = 0;
+  for (auto _ : state) {
+    const SimulatedStep step = simulate_step(job, routes, granularity);
+    events = step.result.events;
+    benchmark::DoNotOptimize(step.result.step_time);
+  }
+  state.counters["instructions"] = static_cast<double>(events);
+  state.counters["per_instruction"] =
+      benchmark::Counter(static_cast<double>(events), benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  state.counters["peak_MiB"] = static_cast<double>(usage.ru_maxrss) / 1024.0;
+}
+
+void load(benchmark::State& state) {
+  for (auto _ : state) benchmark::DoNotOptimize(scenario("llama3-70b-64xh100"));
+}
+void build_routes(benchmark::State& state) {
+  const Job job = scenario("llama3-70b-64xh100");
+  for (auto _ : state) benchmark::DoNotOptimize(Routes(job.cluster));
+}
+
+}  // namespace
+
+BENCHMARK_CAPTURE(evaluate, llama3_70b_64_gpus_block, "llama3-70b-64xh100", Granularity::block)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(evaluate, llama3_70b_64_gpus_layer, "llama3-70b-64xh100", Granularity::layer)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(evaluate, llama3_70b_64_gpus_operator, "llama3-70b-64xh100", Granularity::operator_)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(evaluate, gpt3_175b_64_gpus_block, "gpt3-175b-64xa100", Granularity::block)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(evaluate, gpt3_175b_64_gpus_layer, "gpt3-175b-64xa100", Granularity::layer)->Unit(benchmark::kMicrosecond);
+BENCHMARK(load)->Unit(benchmark::kMicrosecond);
+BENCHMARK(build_routes)->Unit(benchmark::kMicrosecond);
+
+BENCHMARK_MAIN();

@@ -1,0 +1,3 @@
+trainyard_test(program_test
+  SOURCES sim/program/schedule_test.cpp support/unit_pipeline.cpp
+  LINKS trainyard_engine)
