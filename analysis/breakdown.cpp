@@ -161,9 +161,7 @@ class CommunicationTable {
       : program_(program), prices_(prices), exposed_(exposed), profile_(profile), kinds_(static_cast<double>(program.kinds.size())) {}
 
   std::vector<CommunicationLine> run(Seconds exposed_tp) {
-    std::vector<std::int64_t> uses(program_.works.size(), 0);
-    for (const RankKind& kind : program_.kinds)
-      for (const Instruction& i : kind.instructions) ++uses[static_cast<std::size_t>(i.work)];
+    const std::vector<std::int64_t> uses = work_uses(program_);
     for (std::size_t w = 0; w < program_.works.size(); ++w) {
       if (uses[w] == 0) continue;
       const WorkPrice& p = prices_.works[w];
@@ -255,14 +253,16 @@ class CommunicationTable {
 
 ComputeSplit split_compute(const StepProgram& program, const PricedProgram& prices, Seconds compute) {
   ComputeSplit split;
-  for (const RankKind& kind : program.kinds)
-    for (const Instruction& i : kind.instructions) {
-      if (i.stream != Stream::compute || i.phase == Phase::optimizer) continue;
-      const WorkPrice& p = prices.works[static_cast<std::size_t>(i.work)];
-      split.gemm += p.gemm;
-      split.attention += p.attention;
-      split.memory_bound += p.memory_bound;
-    }
+  const std::vector<std::int64_t> uses = work_uses(program);
+  for (std::size_t w = 0; w < program.works.size(); ++w) {
+    const auto* op = std::get_if<OperatorWork>(&program.works[w]);
+    if (op != nullptr && op->phase == Phase::optimizer) continue;
+    const WorkPrice& p = prices.works[w];
+    const double n = static_cast<double>(uses[w]);
+    split.gemm += n * p.gemm;
+    split.attention += n * p.attention;
+    split.memory_bound += n * p.memory_bound;
+  }
   const double k = 1.0 / static_cast<double>(program.kinds.size());
   split.gemm *= k;
   split.attention *= k;

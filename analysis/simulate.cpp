@@ -52,13 +52,14 @@ double executed_flops(const StepProgram& program) {
     of_segment.push_back(sum);
   }
   double total = 0;
-  for (const RankKind& kind : program.kinds)
-    for (const Instruction& i : kind.instructions) {
-      const Work& work = program.works[static_cast<std::size_t>(i.work)];
-      if (const auto* block = std::get_if<Block>(&work))
-        for (const SegmentUse& use : block->uses) total += use.repeat * of_segment[static_cast<std::size_t>(use.segment)];
-      if (const auto* op = std::get_if<OperatorWork>(&work)) total += flops(op->op).value;
-    }
+  const std::vector<std::int64_t> uses = work_uses(program);
+  for (std::size_t w = 0; w < program.works.size(); ++w) {
+    double once = 0;
+    if (const auto* block = std::get_if<Block>(&program.works[w]))
+      for (const SegmentUse& use : block->uses) once += use.repeat * of_segment[static_cast<std::size_t>(use.segment)];
+    if (const auto* op = std::get_if<OperatorWork>(&program.works[w])) once = flops(op->op).value;
+    total += static_cast<double>(uses[w]) * once;
+  }
   return total / static_cast<double>(program.kinds.size());
 }
 

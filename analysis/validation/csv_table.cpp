@@ -44,7 +44,8 @@ class CsvScanner {
   }
 
   void skip_line_end() {
-    if (peek() == '\r' && ++position_ < text_.size() && peek() != '\n') fail(line_, "a carriage return without a line feed");
+    if (peek() == '\r' && ++position_ < text_.size() && peek() != '\n')
+      fail(line_, "a carriage return without a line feed");
     if (!done()) ++position_;
     ++line_;
   }
@@ -52,7 +53,8 @@ class CsvScanner {
   std::string bare_field() {
     const std::size_t start = position_;
     while (!done() && peek() != ',' && !at_line_end()) {
-      if (peek() == '"') fail(line_, "a quote inside an unquoted field", "quote the whole field and double the quotes in it");
+      if (peek() == '"')
+        fail(line_, "a quote inside an unquoted field", "quote the whole field and double the quotes in it");
       if (peek() == '\0') fail(line_, "a NUL byte", "the file is not UTF-8 text");
       ++position_;
     }
@@ -67,8 +69,10 @@ class CsvScanner {
       if (peek() == '\0') fail(line_, "a NUL byte", "the file is not UTF-8 text");
       if (peek() == '\n') ++line_;
       if (peek() == '"') {
-        if (position_ + 1 < text_.size() && text_[position_ + 1] == '"') ++position_;
-        else break;
+        if (position_ + 1 < text_.size() && text_[position_ + 1] == '"')
+          ++position_;
+        else
+          break;
       }
       field += peek();
     }

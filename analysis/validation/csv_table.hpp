@@ -12,13 +12,13 @@
 namespace trainyard {
 
 struct CsvRecord {
-  int line = 0;                      // where the record starts, from 1
-  std::vector<std::string> fields;   // as many as the header
+  int line = 0;                     // where the record starts, from 1
+  std::vector<std::string> fields;  // as many as the header
   friend bool operator==(const CsvRecord&, const CsvRecord&) = default;
 };
 
 struct CsvTable {
-  std::string file;                  // for messages
+  std::string file;  // for messages
   std::vector<std::string> header;
   std::vector<CsvRecord> records;
   std::optional<std::size_t> column(std::string_view name) const;

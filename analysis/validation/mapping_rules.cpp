@@ -47,7 +47,8 @@ std::optional<AttentionKernel> optional_kernel(YamlMapping& mapping, std::string
   return AttentionKernel::flash3;
 }
 
-void check_result(const YamlMapping& mapping, std::string_view key, const std::string& result, const std::string& skip) {
+void check_result(const YamlMapping& mapping, std::string_view key, const std::string& result,
+                  const std::string& skip) {
   if (result.empty() == skip.empty()) mapping.value().fail(fmt::format("a rule has either '{}' or 'skip'", key));
 }
 

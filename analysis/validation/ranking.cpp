@@ -37,7 +37,7 @@ struct JobRanking {
 struct MeasuredPlan {
   const ValidatedRun* row = nullptr;
   Prediction prediction;
-  std::optional<double> measured;   // seconds; nothing if it went out of memory
+  std::optional<double> measured;  // seconds; nothing if it went out of memory
 };
 
 std::vector<MeasuredPlan> measured_plans(const std::vector<const ValidatedRun*>& rows) {
@@ -64,13 +64,15 @@ std::optional<JobRanking> rank_job(const std::vector<const ValidatedRun*>& rows)
   if (different.size() < fewest_plans) return std::nullopt;
   const double best = *std::min_element(measured.begin(), measured.end());
   JobRanking ranking{.plans = measured.size(), .tau = kendall_tau_b(predicted, measured)};
-  for (const double seconds : measured) ranking.random_regret += (seconds / best - 1.0) / static_cast<double>(measured.size());
+  for (const double seconds : measured)
+    ranking.random_regret += (seconds / best - 1.0) / static_cast<double>(measured.size());
   // Stable: plans predicted alike keep the table's order.
   std::stable_sort(plans.begin(), plans.end(), [](const MeasuredPlan& a, const MeasuredPlan& b) {
     return std::tuple(a.prediction.out_of_memory, a.prediction.step_time) <
            std::tuple(b.prediction.out_of_memory, b.prediction.step_time);
   });
-  const auto chosen = std::find_if(plans.begin(), plans.end(), [](const MeasuredPlan& p) { return p.measured.has_value(); });
+  const auto chosen =
+      std::find_if(plans.begin(), plans.end(), [](const MeasuredPlan& p) { return p.measured.has_value(); });
   ranking.choices_out_of_memory = static_cast<int>(chosen - plans.begin());
   ranking.regret = *chosen->measured / best - 1.0;
   return ranking;

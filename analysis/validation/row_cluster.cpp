@@ -21,7 +21,8 @@ BytesPerSecond bits_per_second(const std::string& number, const std::string& pre
 
 std::optional<NodeRate> node_rate_in(const std::string& text) {
   static const std::regex counted(R"((\d{1,3})\s*x\s*(\d{1,5}(?:\.\d+)?)\s*([GT])b)", std::regex::icase);
-  static const std::regex total(R"((\d{1,5}(?:\.\d+)?)\s*([GT])b(?:ps|it/s|/s)?\s*(?:/|per\s+)\s*node)", std::regex::icase);
+  static const std::regex total(R"((\d{1,5}(?:\.\d+)?)\s*([GT])b(?:ps|it/s|/s)?\s*(?:/|per\s+)\s*node)",
+                                std::regex::icase);
   std::smatch found;
   if (std::regex_search(text, found, counted)) {
     const int nics = std::stoi(found[1]);
@@ -77,8 +78,7 @@ void set_size(Cluster& cluster, const PublishedRun& run, Notes& notes) {
   if (per_node > preset)
     throw RowSkipped{fmt::format("{} GPUs per node, but cluster {} has {}", per_node, cluster.name, preset)};
   per_node = std::min(per_node, *run.gpus);
-  if (*run.gpus % per_node != 0)
-    throw RowSkipped{fmt::format("{} GPUs do not fill nodes of {}", *run.gpus, per_node)};
+  if (*run.gpus % per_node != 0) throw RowSkipped{fmt::format("{} GPUs do not fill nodes of {}", *run.gpus, per_node)};
   if (per_node < preset) {
     cluster.node = first_gpus(cluster.node, static_cast<std::size_t>(per_node));
     notes.push_back(fmt::format("the first {} of the node's {} GPUs", per_node, preset));
@@ -91,7 +91,8 @@ void set_nics(Cluster& cluster, const NodeRate& rate, Notes& notes) {
   const std::size_t preset = cluster.node.nics.size();
   if (preset == 0) return;
   const auto nics = static_cast<std::size_t>(rate.nics.value_or(static_cast<int>(preset)));
-  if (nics < preset && preset % nics == 0) cluster.node = every_nth_nic(cluster.node, preset / nics);
+  if (nics < preset && preset % nics == 0)
+    cluster.node = every_nth_nic(cluster.node, preset / nics);
   else if (nics != preset)
     notes.push_back(fmt::format("{} NICs spread over the {} of cluster {}", nics, preset, cluster.name));
   cluster.nic_bandwidth = rate.per_node / static_cast<double>(cluster.node.nics.size());

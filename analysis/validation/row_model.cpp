@@ -39,10 +39,13 @@ void apply_widths(ModelShape& model, const PublishedRun& run, Notes& notes) {
   model.hidden = run.hidden.value_or(model.hidden);
   model.heads = run.heads.value_or(model.heads);
   model.gated_mlp = run.gated_mlp.value_or(model.gated_mlp);
-  if (run.kv_heads) model.kv_heads = *run.kv_heads;
-  else if (!same_attention || model.kv_heads == 0) model.kv_heads = model.heads;
+  if (run.kv_heads)
+    model.kv_heads = *run.kv_heads;
+  else if (!same_attention || model.kv_heads == 0)
+    model.kv_heads = model.heads;
   // With latent attention a table's head_dim describes only a part of it: the preset knows.
-  if (run.head_dim && !model.latent_attention) model.head_dim = *run.head_dim;
+  if (run.head_dim && !model.latent_attention)
+    model.head_dim = *run.head_dim;
   else if ((!same_attention && !model.latent_attention) || model.head_dim == 0) {
     if (model.hidden % model.heads != 0) throw RowSkipped{"head_dim not published and hidden not divisible by heads"};
     model.head_dim = model.hidden / model.heads;
@@ -86,7 +89,8 @@ void apply_experts(ModelShape& model, const PublishedRun& run, Notes& notes) {
 }  // namespace
 
 std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;
 }
 

@@ -18,7 +18,8 @@ struct RowSkipped {
 using Notes = std::vector<std::string>;
 
 // Row fields win over the preset; without a preset the family decides: a gated MLP means Llama's (RMSNorm, RoPE, no
-// biases, untied), else GPT's (LayerNorm, learned positions, biases, tied). Learned positions are as many as the sequence.
+// biases, untied), else GPT's (LayerNorm, learned positions, biases, tied). Learned positions are as many as the
+// sequence.
 ModelShape model_of(const PublishedRun& run, const Presets& presets, Notes& notes);
 
 // The preset with the row's node count, NIC rate and network. Fewer GPUs per node than the preset's: the first GPUs of

@@ -17,11 +17,13 @@ FlashAttention flash_attention_of(const std::string& cell) {
 AttentionKernel attention_of(FlashAttention published, const SoftwareRule& rule, AttentionKernel stack_default,
                              Notes& notes) {
   switch (published) {
-    case FlashAttention::no: return AttentionKernel::materialised;
+    case FlashAttention::no:
+      return AttentionKernel::materialised;
     case FlashAttention::yes:
       if (rule.flash_kernel) return *rule.flash_kernel;
       return stack_default == AttentionKernel::materialised ? AttentionKernel::flash2 : stack_default;
-    case FlashAttention::not_published: break;
+    case FlashAttention::not_published:
+      break;
   }
   notes.emplace_back("attention kernel not published: that of the software stack");
   return rule.attention.value_or(stack_default);
@@ -33,8 +35,8 @@ Profile profile_of(const PublishedRun& run, const SoftwareRule& rule, const Clus
                    Notes& notes) {
   std::optional<Profile> profile = presets.profile(cluster.gpu, cluster.fabric.network, rule.stack);
   if (!profile)
-    throw RowSkipped{fmt::format("no profile for {}, network '{}', stack {}", cluster.gpu, cluster.fabric.network,
-                                 rule.stack)};
+    throw RowSkipped{
+        fmt::format("no profile for {}, network '{}', stack {}", cluster.gpu, cluster.fabric.network, rule.stack)};
   StackProfile& stack = profile->stack;
   stack.attention = attention_of(flash_attention_of(run.flash_attention), rule, stack.attention, notes);
   if (run.cuda_graph.value_or(false)) {

@@ -56,12 +56,12 @@ std::variant<MappedRun, Skipped> job_of(const PublishedRun& run, const MappingRu
 
 std::string published_plan(const PublishedRun& run) {
   const std::array<std::pair<std::string_view, std::optional<std::int64_t>>, 7> degrees = {{{"tp", run.tp},
-                                                                                           {"pp", run.pp},
-                                                                                           {"vpp", run.vpp},
-                                                                                           {"cp", run.cp},
-                                                                                           {"ep", run.ep},
-                                                                                           {"dp", run.dp},
-                                                                                           {"mbs", run.micro_batch}}};
+                                                                                            {"pp", run.pp},
+                                                                                            {"vpp", run.vpp},
+                                                                                            {"cp", run.cp},
+                                                                                            {"ep", run.ep},
+                                                                                            {"dp", run.dp},
+                                                                                            {"mbs", run.micro_batch}}};
   std::string words;
   for (const auto& [name, value] : degrees)
     if (value.value_or(1) > 1) words += fmt::format("{}{} {}", words.empty() ? "" : " ", name, *value);

@@ -23,8 +23,8 @@ struct Skipped {
 struct Presets {
   std::function<std::optional<ModelShape>(const std::string& name)> model;
   std::function<std::optional<Cluster>(const std::string& name)> cluster;
-  std::function<std::optional<Profile>(const std::string& device, const std::string& network,
-                                       const std::string& stack)> profile;
+  std::function<std::optional<Profile>(const std::string& device, const std::string& network, const std::string& stack)>
+      profile;
 };
 
 struct MappedRun {

@@ -10,6 +10,7 @@
 #include <iostream>
 #include <iterator>
 #include <map>
+#include <sstream>
 
 #include "analysis/validation/csv_table.hpp"
 #include "sim/base/errors.hpp"
@@ -19,7 +20,7 @@ namespace {
 
 struct TextColumn {
   std::string_view name;
-  std::string PublishedRun::* cell;
+  std::string PublishedRun::*cell;
 };
 constexpr TextColumn text_columns[] = {
     {"id", &PublishedRun::id},
@@ -45,7 +46,7 @@ constexpr TextColumn text_columns[] = {
 // `most` is far above anything built, and low enough that products of the columns stay exact in 64 bits.
 struct CountColumn {
   std::string_view name;
-  std::optional<std::int64_t> PublishedRun::* cell;
+  std::optional<std::int64_t> PublishedRun::*cell;
   std::int64_t most;
 };
 constexpr CountColumn count_columns[] = {
@@ -76,7 +77,7 @@ constexpr CountColumn count_columns[] = {
 
 struct FlagColumn {
   std::string_view name;
-  std::optional<bool> PublishedRun::* cell;
+  std::optional<bool> PublishedRun::*cell;
 };
 constexpr FlagColumn flag_columns[] = {
     {"gated_mlp", &PublishedRun::gated_mlp},
@@ -139,7 +140,8 @@ class RowReader {
 
  private:
   static std::string lower(std::string word) {
-    std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::transform(word.begin(), word.end(), word.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     return word;
   }
 
@@ -199,10 +201,10 @@ std::vector<PublishedRun> parse_runs(std::string_view csv, const std::string& fi
 std::vector<PublishedRun> read_runs(const std::string& file) {
   if (file == "-") return parse_runs(std::string(std::istreambuf_iterator<char>(std::cin), {}), "standard input");
   std::ifstream stream(file, std::ios::binary);
-  std::string text;
-  if (stream) text.assign(std::istreambuf_iterator<char>(stream), {});
-  if (!stream || stream.bad()) throw InputError({file, 0, 0}, "cannot be read");
-  return parse_runs(text, file);
+  std::ostringstream text;
+  if (stream) text << stream.rdbuf();
+  if (!stream || text.bad()) throw InputError({file, 0, 0}, "cannot be read");  // bad: a directory
+  return parse_runs(text.str(), file);
 }
 
 }  // namespace trainyard

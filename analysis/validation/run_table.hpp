@@ -15,11 +15,11 @@ namespace trainyard {
 enum class Outcome { ok, oom, error };
 
 struct PublishedRun {
-  int line = 0;                // in the file
+  int line = 0;  // in the file
   std::string id;
   std::string source;
-  std::string split_group;     // rows that are scored together; "-" if the file has none
-  std::string tier;            // A = full plan and a measured time, B and C = with gaps
+  std::string split_group;  // rows that are scored together; "-" if the file has none
+  std::string tier;         // A = full plan and a measured time, B and C = with gaps
   // what it ran on
   std::string hardware;
   std::string network;
@@ -42,9 +42,9 @@ struct PublishedRun {
   std::optional<std::int64_t> moe_ffn;
   std::string precision;
   // how it was cut
-  std::optional<std::int64_t> global_batch;   // sequences
-  std::optional<std::int64_t> micro_batch;    // sequences
-  std::optional<std::int64_t> grad_accum;     // micro-batches per replica and step
+  std::optional<std::int64_t> global_batch;  // sequences
+  std::optional<std::int64_t> micro_batch;   // sequences
+  std::optional<std::int64_t> grad_accum;    // micro-batches per replica and step
   std::optional<std::int64_t> tp;
   std::optional<std::int64_t> pp;
   std::optional<std::int64_t> vpp;
@@ -53,10 +53,10 @@ struct PublishedRun {
   std::optional<std::int64_t> etp;
   std::optional<std::int64_t> dp;
   std::optional<bool> sp;
-  std::string sharding;            // column zero_stage_or_fsdp
+  std::string sharding;  // column zero_stage_or_fsdp
   std::string recompute;
   std::string recompute_detail;
-  std::string flash_attention;     // "True", "False", "unknown", a kernel's name or empty
+  std::string flash_attention;  // "True", "False", "unknown", a kernel's name or empty
   std::optional<bool> optimizer_offload;
   std::string schedule;
   std::string comm_overlap;
@@ -76,8 +76,8 @@ struct PublishedRun {
 };
 
 // Throws InputError with file:line and the column's name: a table that is no CSV, a required column that is missing
-// (id, hardware, gpus, seq_len, tp, pp), an empty or repeated id, a number that is zero, negative, not finite, not whole
-// where it must be or implausibly large, a word that is neither true nor false.
+// (id, hardware, gpus, seq_len, tp, pp), an empty or repeated id, a number that is zero, negative, not finite, not
+// whole where it must be or implausibly large, a word that is neither true nor false.
 std::vector<PublishedRun> parse_runs(std::string_view csv, const std::string& file);
 std::vector<PublishedRun> read_runs(const std::string& file);  // "-" = standard input
 

@@ -15,8 +15,10 @@ void count_verdict(FitVerdicts& verdicts, const ValidatedRun& row) {
   const Prediction* prediction = std::get_if<Prediction>(&row.prediction);
   if (!prediction || !row.run.outcome || *row.run.outcome == Outcome::error) return;
   const bool ran = *row.run.outcome == Outcome::ok;
-  if (prediction->out_of_memory) ++(ran ? verdicts.false_alarms : verdicts.caught);
-  else ++(ran ? verdicts.fits : verdicts.missed);
+  if (prediction->out_of_memory)
+    ++(ran ? verdicts.false_alarms : verdicts.caught);
+  else
+    ++(ran ? verdicts.fits : verdicts.missed);
 }
 
 GroupScore score_group(const std::string& group, const std::vector<const ValidatedRun*>& rows) {
@@ -25,8 +27,10 @@ GroupScore score_group(const std::string& group, const std::vector<const Validat
   std::vector<std::pair<std::string, double>> time_errors, memory_errors;
   for (const ValidatedRun* row : rows) {
     ++score.rows;
-    if (const Skipped* skipped = std::get_if<Skipped>(&row->prediction)) ++score.skipped[skipped->reason];
-    else ++score.predicted;
+    if (const Skipped* skipped = std::get_if<Skipped>(&row->prediction))
+      ++score.skipped[skipped->reason];
+    else
+      ++score.predicted;
     if (const auto error = step_time_error(*row)) time_errors.emplace_back(row->run.id, *error);
     if (const auto error = memory_error(*row)) memory_errors.emplace_back(row->run.id, *error);
     count_verdict(score.verdicts, *row);
@@ -39,7 +43,7 @@ GroupScore score_group(const std::string& group, const std::vector<const Validat
 
 // Mean of one error block over the groups that have it.
 std::optional<ErrorStatistics> macro_errors(const std::vector<GroupScore>& groups,
-                                            std::optional<ErrorStatistics> GroupScore::* block) {
+                                            std::optional<ErrorStatistics> GroupScore::*block) {
   ErrorStatistics mean;
   int having = 0;
   for (const GroupScore& group : groups) {

@@ -14,21 +14,21 @@ namespace trainyard {
 // Of errors e = predicted / measured - 1; quantiles interpolate linearly between order statistics.
 struct ErrorStatistics {
   int count = 0;
-  double mape = 0;          // mean |e|
-  double median = 0;        // of |e|
-  double p90 = 0;           // of |e|
-  double bias = 0;          // mean e
-  std::string worst;        // id of the row with the largest |e|
-  double worst_error = 0;   // its e
+  double mape = 0;         // mean |e|
+  double median = 0;       // of |e|
+  double p90 = 0;          // of |e|
+  double bias = 0;         // mean e
+  std::string worst;       // id of the row with the largest |e|
+  double worst_error = 0;  // its e
   friend bool operator==(const ErrorStatistics&, const ErrorStatistics&) = default;
 };
 
 // Verdicts of rows whose outcome is ok or oom.
 struct FitVerdicts {
-  int caught = 0;           // out of memory, and predicted so
-  int missed = 0;           // out of memory, predicted to fit
-  int false_alarms = 0;     // ran, predicted out of memory
-  int fits = 0;             // ran, predicted to fit
+  int caught = 0;                                   // out of memory, and predicted so
+  int missed = 0;                                   // out of memory, predicted to fit
+  int false_alarms = 0;                             // ran, predicted out of memory
+  int fits = 0;                                     // ran, predicted to fit
   std::optional<double> precision() const;          // nothing where nothing was predicted out of memory
   std::optional<double> recall() const;             // nothing where nothing ran out of memory
   std::optional<double> balanced_accuracy() const;  // mean of the two hit rates; nothing unless both outcomes occur
@@ -41,10 +41,10 @@ struct FitVerdicts {
 struct RankingScore {
   int jobs = 0;
   int plans = 0;
-  double kendall_tau = 0;      // tau-b, mean over the jobs where it is defined
-  double regret = 0;           // chosen / best measured - 1, mean over jobs
+  double kendall_tau = 0;  // tau-b, mean over the jobs where it is defined
+  double regret = 0;       // chosen / best measured - 1, mean over jobs
   double worst_regret = 0;
-  double random_regret = 0;    // of a plan picked blindly among those that ran
+  double random_regret = 0;  // of a plan picked blindly among those that ran
   int choices_out_of_memory = 0;
   friend bool operator==(const RankingScore&, const RankingScore&) = default;
 };
@@ -53,7 +53,7 @@ struct GroupScore {
   std::string group;
   int rows = 0;
   int predicted = 0;
-  std::map<std::string, int> skipped;        // reason -> rows
+  std::map<std::string, int> skipped;  // reason -> rows
   std::optional<ErrorStatistics> time;
   std::optional<ErrorStatistics> memory;
   FitVerdicts verdicts;

@@ -11,7 +11,7 @@ Json number(std::optional<double> value) { return value ? Json(*value) : Json(nu
 
 Json errors_json(const std::optional<ErrorStatistics>& errors) {
   if (!errors) return nullptr;
-  return {{"rows", errors->count}, {"mape", errors->mape},   {"median", errors->median},           {"p90", errors->p90},
+  return {{"rows", errors->count}, {"mape", errors->mape},   {"median", errors->median},          {"p90", errors->p90},
           {"bias", errors->bias},  {"worst", errors->worst}, {"worst_error", errors->worst_error}};
 }
 

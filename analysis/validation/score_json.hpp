@@ -1,5 +1,5 @@
-// The scores as one JSON object: schema_version, groups [...], macro {...}. Errors are fractions; a figure that does not
-// exist for a group is null.
+// The scores as one JSON object: schema_version, groups [...], macro {...}. Errors are fractions; a figure that does
+// not exist for a group is null.
 #pragma once
 
 #include <string>

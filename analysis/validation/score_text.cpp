@@ -12,7 +12,7 @@ namespace trainyard {
 namespace {
 
 constexpr std::string_view absent = "–";
-constexpr std::size_t most_ids = 8;   // of a list in running text
+constexpr std::size_t most_ids = 8;  // of a list in running text
 
 std::string percent_or_absent(std::optional<double> fraction) {
   return fraction ? fmt::format("{:.1f}", *fraction * 100) : std::string(absent);
@@ -22,7 +22,7 @@ std::string signed_or_absent(std::optional<double> fraction) {
   return fraction ? fmt::format("{:+.1f}", *fraction * 100) : std::string(absent);
 }
 
-std::optional<double> figure(const std::optional<ErrorStatistics>& errors, double ErrorStatistics::* field) {
+std::optional<double> figure(const std::optional<ErrorStatistics>& errors, double ErrorStatistics::*field) {
   return errors ? std::optional((*errors).*field) : std::nullopt;
 }
 
@@ -33,9 +33,19 @@ std::string verdict_text(const FitVerdicts& verdicts) {
   return std::string(absent);
 }
 
-constexpr std::array<std::string_view, 13> titles = {
-    "group",   "rows",        "predicted", "timed",        "MAPE %",   "median %",      "p90 %",
-    "bias %",  "worst %",     "memory MAPE %", "OOM precision / recall / balanced %", "false OOM", "tau · regret (random) %"};
+constexpr std::array<std::string_view, 13> titles = {"group",
+                                                     "rows",
+                                                     "predicted",
+                                                     "timed",
+                                                     "MAPE %",
+                                                     "median %",
+                                                     "p90 %",
+                                                     "bias %",
+                                                     "worst %",
+                                                     "memory MAPE %",
+                                                     "OOM precision / recall / balanced %",
+                                                     "false OOM",
+                                                     "tau · regret (random) %"};
 
 std::vector<std::string> cells_of(const GroupScore& score) {
   const std::optional<ErrorStatistics>& time = score.time;
@@ -51,14 +61,87 @@ std::vector<std::string> cells_of(const GroupScore& score) {
           percent_or_absent(figure(score.memory, &ErrorStatistics::mape)),
           verdict_text(score.verdicts),
           fmt::format("{}", score.verdicts.false_alarms),
-          score.ranking ? fmt::format("{:.2f} · {:.1f} ({:.0f})", score.ranking->kendall_tau, score.ranking->regret * 100,
-                                      score.ranking->random_regret * 100)
+          score.ranking ? fmt::format("{:.2f} · {:.1f} ({:.0f})", score.ranking->kendall_tau,
+                                      score.ranking->regret * 100, score.ranking->random_regret * 100)
                         : std::string(absent)};
 }
 
 std::vector<GroupScore> with_macro(std::vector<GroupScore> groups) {
   if (groups.size() > 1) groups.push_back(macro_mean(groups));
   return groups;
+}
+
+bool has_memory(const GroupScore& score) {
+  return score.memory || score.verdicts.caught + score.verdicts.missed + score.verdicts.false_alarms > 0;
+}
+bool has_ranking(const GroupScore& score) { return score.ranking.has_value(); }
+
+bool any(const std::vector<GroupScore>& groups, bool (*has)(const GroupScore&)) {
+  return std::any_of(groups.begin(), groups.end(), has);
+}
+
+Ink ink_of(const GroupScore& score) { return score.group == "macro" ? Ink::strong : Ink::plain; }
+
+std::string time_table(const std::vector<GroupScore>& lines, const TextStyle& style) {
+  TextTable table({{"step time", Align::left},
+                   {"rows"},
+                   {"predicted"},
+                   {"timed"},
+                   {"MAPE %"},
+                   {"median %"},
+                   {"p90 %"},
+                   {"bias %"},
+                   {"worst %"}});
+  for (const GroupScore& score : lines) {
+    std::vector<std::string> cells = cells_of(score);
+    cells.resize(9);
+    table.add(std::move(cells), ink_of(score));
+  }
+  return table.text(style);
+}
+
+std::string memory_table(const std::vector<GroupScore>& lines, const TextStyle& style) {
+  TextTable table({{"memory", Align::left},
+                   {"measured"},
+                   {"MAPE %"},
+                   {"bias %"},
+                   {"OOM rows"},
+                   {"precision %"},
+                   {"recall %"},
+                   {"balanced %"},
+                   {"false alarms"}});
+  for (const GroupScore& score : lines) {
+    if (!has_memory(score)) continue;
+    const FitVerdicts& v = score.verdicts;
+    table.add(
+        {score.group, fmt::format("{}", score.memory ? score.memory->count : 0),
+         percent_or_absent(figure(score.memory, &ErrorStatistics::mape)),
+         signed_or_absent(figure(score.memory, &ErrorStatistics::bias)), fmt::format("{}", v.caught + v.missed),
+         percent_or_absent(v.caught + v.missed > 0 ? v.precision() : std::nullopt), percent_or_absent(v.recall()),
+         percent_or_absent(v.balanced_accuracy()), fmt::format("{} of {}", v.false_alarms, v.false_alarms + v.fits)},
+        ink_of(score));
+  }
+  return table.text(style);
+}
+
+std::string ranking_table(const std::vector<GroupScore>& lines, const TextStyle& style) {
+  TextTable table({{"choice of plan", Align::left},
+                   {"jobs"},
+                   {"plans"},
+                   {"Kendall tau"},
+                   {"regret %"},
+                   {"worst %"},
+                   {"blind pick %"},
+                   {"chose OOM"}});
+  for (const GroupScore& score : lines) {
+    if (!score.ranking) continue;
+    const RankingScore& r = *score.ranking;
+    table.add({score.group, fmt::format("{}", r.jobs), fmt::format("{}", r.plans), fmt::format("{:.2f}", r.kendall_tau),
+               percent_or_absent(r.regret), percent_or_absent(r.worst_regret), percent_or_absent(r.random_regret),
+               fmt::format("{}", r.choices_out_of_memory)},
+              ink_of(score));
+  }
+  return table.text(style);
 }
 
 std::string seconds_text(std::optional<double> seconds) {
@@ -85,7 +168,8 @@ std::vector<std::string> detail_cells(const ValidatedRun& row) {
 }
 
 std::string id_list(const std::vector<std::string>& ids) {
-  std::string text = fmt::format("{}", fmt::join(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(std::min(ids.size(), most_ids)), ", "));
+  std::string text = fmt::format(
+      "{}", fmt::join(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(std::min(ids.size(), most_ids)), ", "));
   if (ids.size() > most_ids) text += fmt::format(" and {} more", ids.size() - most_ids);
   return text;
 }
@@ -93,7 +177,7 @@ std::string id_list(const std::vector<std::string>& ids) {
 // Reasons by falling number of rows, then by their text.
 std::string counted(const std::map<std::string, std::vector<std::string>>& ids_of, bool with_ids) {
   std::vector<std::pair<std::string, std::vector<std::string>>> order(ids_of.begin(), ids_of.end());
-  std::stable_sort(order.begin(), order.end(), 
+  std::stable_sort(order.begin(), order.end(),
                    [](const auto& a, const auto& b) { return a.second.size() > b.second.size(); });
   std::string text;
   for (const auto& [reason, ids] : order) {
@@ -106,16 +190,12 @@ std::string counted(const std::map<std::string, std::vector<std::string>>& ids_o
 }  // namespace
 
 std::string score_table(const std::vector<GroupScore>& groups, const TextStyle& style) {
-  std::vector<TableColumn> columns;
-  for (const std::string_view title : titles)
-    columns.push_back({.title = std::string(title), .align = columns.empty() ? Align::left : Align::right});
-  TextTable table(columns);
+  const std::vector<GroupScore> lines = with_macro(groups);
+  std::string text = time_table(lines, style);
+  if (any(groups, has_memory)) text += fmt::format("\n{}", memory_table(lines, style));
+  if (any(groups, has_ranking)) text += fmt::format("\n{}", ranking_table(lines, style));
   int skipped = 0;
   for (const GroupScore& score : groups) skipped += score.rows - score.predicted;
-  const std::vector<GroupScore> lines = with_macro(groups);
-  for (std::size_t i = 0; i < lines.size(); ++i)
-    table.add(cells_of(lines[i]), i == groups.size() ? Ink::strong : Ink::plain);
-  std::string text = table.text(style);
   if (skipped > 0) text += fmt::format("\n{} rows without a prediction (--explain-skips says why)\n", skipped);
   return text;
 }

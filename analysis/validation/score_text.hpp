@@ -9,7 +9,8 @@
 
 namespace trainyard {
 
-// One line per group and, for more than one group, the macro mean; then how many rows were skipped.
+// Step times, then memory and the choice of plan for the groups that have them: one line per group and, for more than
+// one group, the macro mean; then how many rows were skipped. The Markdown is one table.
 std::string score_table(const std::vector<GroupScore>& groups, const TextStyle& style);
 std::string score_markdown(const std::vector<GroupScore>& groups);
 

@@ -57,8 +57,10 @@ std::vector<ValidatedRun> validate(const std::vector<PublishedRun>& runs, const 
   for (const PublishedRun& run : runs) {
     mapped.push_back(job_of(run, rules, presets));
     rows.push_back({.run = run, .prediction = Skipped{}, .notes = {}});
-    if (const MappedRun* job = std::get_if<MappedRun>(&mapped.back())) rows.back().notes = job->job.warnings;
-    else rows.back().prediction = std::get<Skipped>(mapped.back());
+    if (const MappedRun* job = std::get_if<MappedRun>(&mapped.back()))
+      rows.back().notes = job->job.warnings;
+    else
+      rows.back().prediction = std::get<Skipped>(mapped.back());
   }
   predict_all(mapped, predictor, threads, rows);
   return rows;

@@ -15,7 +15,7 @@ namespace trainyard {
 
 struct Prediction {
   Seconds step_time{};
-  Bytes peak_memory{};          // allocated, of the fullest rank
+  Bytes peak_memory{};  // allocated, of the fullest rank
   bool out_of_memory = false;
   friend bool operator==(const Prediction&, const Prediction&) = default;
 };
@@ -26,7 +26,7 @@ using Predictor = std::function<std::variant<Prediction, Skipped>(const Job&)>;
 struct ValidatedRun {
   PublishedRun run;
   std::variant<Prediction, Skipped> prediction;
-  std::vector<std::string> notes;   // defaults assumed for what was not published
+  std::vector<std::string> notes;  // defaults assumed for what was not published
   friend bool operator==(const ValidatedRun&, const ValidatedRun&) = default;
 };
 

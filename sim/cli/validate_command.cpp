@@ -9,6 +9,7 @@
 #include <ostream>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "analysis/validation/mapping_rules.hpp"
 #include "analysis/validation/run_table.hpp"
@@ -20,6 +21,7 @@
 #include "analysis/validation/validation.hpp"
 #include "sim/base/errors.hpp"
 #include "sim/cli/command_syntax.hpp"
+#include "sim/cli/terminal.hpp"
 
 namespace trainyard {
 namespace {
@@ -27,22 +29,23 @@ namespace {
 namespace po = boost::program_options;
 
 CommandSyntax syntax() {
-  CommandSyntax s("validate RUNS.csv [options]",
-                  "Predicts every run of the table and compares with what was measured, per split_group. The columns are\n"
-                  "those of scenarios/published/training_runs.csv; an empty cell takes the documented default of the row's\n"
-                  "software. RUNS.csv may be -, standard input.",
-                  "trainyard validate scenarios/published/training_runs.csv --tier A --details --group korthikanti");
+  CommandSyntax s(
+      "validate RUNS.csv [options]",
+      "Predicts every run of the table and compares with what was measured, per split_group. The columns are\n"
+      "those of scenarios/published/training_runs.csv; an empty cell takes the documented default of the row's\n"
+      "software. RUNS.csv may be -, standard input.",
+      "trainyard validate scenarios/published/training_runs.csv --tier A --details --group korthikanti");
   s.positional("RUNS", true);
-  s.option()                                                                                                       //
-      ("predictions", po::value<std::string>()->value_name("OUT.csv"), "write one predicted line per row")         //
+  s.option()                                                                                                         //
+      ("predictions", po::value<std::string>()->value_name("OUT.csv"), "write one predicted line per row")           //
       ("profile", po::value<std::string>()->value_name("P.yaml"), "replace the profile part that P.yaml describes")  //
-      ("group", po::value<std::string>()->value_name("G,..."), "only these split_groups")                          //
-      ("tier", po::value<std::string>()->value_name("A,..."), "only rows of these tiers")                          //
-      ("rows", po::value<std::string>()->value_name("ID,..."), "only these rows")                                  //
-      ("details", "print every row: plan, measured, predicted, error")                                             //
-      ("explain-skips", "say why rows have no prediction")                                                         //
-      ("explain", "as --explain-skips, and what was assumed where rows do not say")                                //
-      ("json", "print the scores as JSON")                                                                         //
+      ("group", po::value<std::string>()->value_name("G,..."), "only these split_groups")                            //
+      ("tier", po::value<std::string>()->value_name("A,..."), "only rows of these tiers")                            //
+      ("rows", po::value<std::string>()->value_name("ID,..."), "only these rows")                                    //
+      ("details", "print every row: plan, measured, predicted, error")                                               //
+      ("explain-skips", "say why rows have no prediction")                                                           //
+      ("explain", "as --explain-skips, and what was assumed where rows do not say")                                  //
+      ("json", "print the scores as JSON")                                                                           //
       ("markdown", "print the scores as a Markdown table");
   return s;
 }
@@ -63,7 +66,7 @@ std::optional<std::set<std::string>> listed(const po::variables_map& given, cons
 
 // A word that selects nothing is a mistake worth an error.
 void keep(std::vector<PublishedRun>& runs, const po::variables_map& given, const char* option,
-          std::string PublishedRun::* column) {
+          std::string PublishedRun::*column) {
   const std::optional<std::set<std::string>> wanted = listed(given, option);
   if (!wanted) return;
   std::set<std::string> known;
@@ -99,11 +102,14 @@ void print_answer(const po::variables_map& given, const std::vector<ValidatedRun
     out << score_markdown(scores);
     return;
   }
-  const TextStyle style{.colour = false, .width = 240, .unicode = true};
-  if (given.count("details") != 0) out << details_table(rows, style) << '\n';
-  out << score_table(scores, style);
-  if (given.count("explain-skips") != 0 || given.count("explain") != 0) out << '\n' << skips_text(rows);
-  if (given.count("explain") != 0) out << '\n' << assumptions_text(rows);
+  const TextStyle style = style_of(out);
+  TextStyle wide = style;
+  wide.width = 240;  // a row's details are for wide terminals, pagers and grep
+  std::string text = given.count("details") != 0 ? fmt::format("{}\n", details_table(rows, wide)) : std::string();
+  text += score_table(scores, style);
+  if (given.count("explain-skips") != 0 || given.count("explain") != 0) text += fmt::format("\n{}", skips_text(rows));
+  if (given.count("explain") != 0) text += fmt::format("\n{}", assumptions_text(rows));
+  out << finished(std::move(text), style);
 }
 
 }  // namespace
@@ -112,7 +118,8 @@ int validate_command(const std::vector<std::string>& args, std::ostream& out, st
   const std::optional<po::variables_map> parsed = syntax().parse(args, out);
   if (!parsed) return 0;
   const po::variables_map& given = *parsed;
-  if (given.count("json") != 0 && given.count("markdown") != 0) throw po::error("--json and --markdown exclude each other");
+  if (given.count("json") != 0 && given.count("markdown") != 0)
+    throw po::error("--json and --markdown exclude each other");
   const std::vector<PublishedRun> runs = chosen_runs(given);
   std::optional<std::string> profile;
   if (given.count("profile") != 0) profile = given["profile"].as<std::string>();

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <map>
+#include <utility>
 
 #include "sim/engine/engine.hpp"
 
@@ -14,172 +14,167 @@ namespace {
 
 using Index = std::int32_t;
 constexpr Index none = -1;
+constexpr Index settled = -1;
+
+// An instruction of any kind, in one numbering.
+struct Node {
+  double ready = 0;            // when the last dependency ended
+  double start = 0;
+  double end = 0;              // before settling: the duration
+  Index pending = 0;           // dependencies that have not ended; `settled` afterwards
+  Index stream_next = none;
+  Index partner = none;        // ring of the instructions that start together: send and receive, rendezvous
+  Index first_waiter = none;   // into edges_
+};
+struct Edge {
+  Index waiter;
+  Index next;                  // further edge of the same dependency
+};
+
+// What the engine needs to know of a work.
+struct WorkTraits {
+  enum Kind : std::uint8_t { local, send, receive, rendezvous } kind = local;
+  int key = 0;                 // channel or rendezvous
+  double duration = 0;
+};
 
 class AnalyticRun {
  public:
-  AnalyticRun(const StepProgram& program, const PricedProgram& prices) : program_(program), prices_(prices) {
-    Index total = 0;
+  AnalyticRun(const StepProgram& program, const PricedProgram& prices) : program_(program) {
+    std::size_t total = 0, edges = 0;
     for (const RankKind& kind : program.kinds) {
-      offset_.push_back(total);
-      total += static_cast<Index>(kind.instructions.size());
+      total += kind.instructions.size();
+      edges += kind.after.size();
     }
-    offset_.push_back(total);
-    const auto n = static_cast<std::size_t>(total);
-    pending_.assign(n, 0);
-    ready_.assign(n, 0.0);
-    end_.assign(n, 0.0);
-    start_.assign(n, 0.0);
-    partner_.assign(n, none);
-    stream_next_.assign(n, none);
+    nodes_.reserve(total);
+    edges_.reserve(edges);
+    read_works(prices);
+    for (const RankKind& kind : program.kinds) add_kind(kind);
+    pair_up();
   }
 
   Timeline run() {
-    pair_up();
-    link_dependencies();
-    settle_all();
+    std::vector<Index> stack;
+    for (std::size_t i = 0; i < nodes_.size(); ++i)
+      if (nodes_[i].pending == 0) stack.push_back(static_cast<Index>(i));
+    std::size_t done = 0;
+    while (!stack.empty()) {
+      const Index i = stack.back();
+      stack.pop_back();
+      done += settle(i, stack);
+    }
+    if (done != nodes_.size()) report_stuck();
     return collect();
   }
 
  private:
-  const Instruction& at(std::size_t kind, std::size_t i) const { return program_.kinds[kind].instructions[i]; }
-  const Work& work(const Instruction& i) const { return program_.works[static_cast<std::size_t>(i.work)]; }
-  double duration(Index global, std::size_t kind) const {
-    const Instruction& i = at(kind, static_cast<std::size_t>(global - offset_[kind]));
-    return prices_.works[static_cast<std::size_t>(i.work)].duration.value;
+  Node& node(Index i) { return nodes_[static_cast<std::size_t>(i)]; }
+
+  void read_works(const PricedProgram& prices) {
+    traits_.resize(program_.works.size());
+    for (std::size_t w = 0; w < traits_.size(); ++w) {
+      WorkTraits& t = traits_[w];
+      t.duration = prices.works[w].duration.value;
+      if (const auto* s = std::get_if<Send>(&program_.works[w])) t = {WorkTraits::send, s->channel, t.duration};
+      if (const auto* r = std::get_if<Receive>(&program_.works[w])) t = {WorkTraits::receive, r->channel, t.duration};
+      if (const auto* c = std::get_if<Collective>(&program_.works[w]); c != nullptr && c->parties > 1)
+        t = {WorkTraits::rendezvous, c->rendezvous, t.duration};
+    }
   }
 
-  // partner_ of a send is its receive and back; members of a rendezvous form a ring through partner_.
+  void add_kind(const RankKind& kind) {
+    const auto offset = static_cast<Index>(nodes_.size());
+    offsets_.push_back(offset);
+    std::array<Index, streams> last;
+    last.fill(none);
+    for (std::size_t i = 0; i < kind.instructions.size(); ++i) {
+      const Instruction& instruction = kind.instructions[i];
+      const WorkTraits& traits = traits_[static_cast<std::size_t>(instruction.work)];
+      const Index self = offset + static_cast<Index>(i);
+      Node& added = nodes_.emplace_back();
+      added.end = traits.duration;
+      Index& previous = last[static_cast<std::size_t>(instruction.stream)];
+      if (previous != none) {
+        node(previous).stream_next = self;
+        ++added.pending;
+      }
+      previous = self;
+      added.pending += instruction.after_count;
+      for (int a = 0; a < instruction.after_count; ++a) {
+        Node& dependency = node(offset + kind.after[static_cast<std::size_t>(instruction.after_begin + a)].value);
+        edges_.push_back({self, std::exchange(dependency.first_waiter, static_cast<Index>(edges_.size()))});
+      }
+      if (traits.kind != WorkTraits::local) meet(traits, self);
+    }
+  }
+
+  // The k-th send of a channel meets its k-th receive; a rendezvous gathers all its members.
+  void meet(const WorkTraits& traits, Index self) {
+    auto& table = traits.kind == WorkTraits::send ? sends_ : traits.kind == WorkTraits::receive ? receives_ : meetings_;
+    const auto key = static_cast<std::size_t>(traits.key);
+    if (table.size() <= key) table.resize(key + 1);
+    table[key].push_back(self);
+  }
+
   void pair_up() {
-    std::vector<std::vector<Index>> sends, receives;
-    std::map<int, std::vector<Index>> meetings;
-    const auto slot = [](std::vector<std::vector<Index>>& all, int channel) -> std::vector<Index>& {
-      if (all.size() <= static_cast<std::size_t>(channel)) all.resize(static_cast<std::size_t>(channel) + 1);
-      return all[static_cast<std::size_t>(channel)];
-    };
-    for (std::size_t k = 0; k < program_.kinds.size(); ++k)
-      for (std::size_t i = 0; i < program_.kinds[k].instructions.size(); ++i) {
-        const Instruction& instruction = at(k, i);
-        if (instruction.stream == Stream::compute || instruction.stream == Stream::host) continue;
-        const Index global = offset_[k] + static_cast<Index>(i);
-        const Work& w = work(instruction);
-        if (const auto* send = std::get_if<Send>(&w)) slot(sends, send->channel).push_back(global);
-        if (const auto* receive = std::get_if<Receive>(&w)) slot(receives, receive->channel).push_back(global);
-        if (const auto* c = std::get_if<Collective>(&w); c != nullptr && c->parties > 1) meetings[c->rendezvous].push_back(global);
-      }
-    for (std::size_t channel = 0; channel < sends.size() && channel < receives.size(); ++channel)
-      for (std::size_t j = 0; j < std::min(sends[channel].size(), receives[channel].size()); ++j) {
-        partner_[static_cast<std::size_t>(sends[channel][j])] = receives[channel][j];
-        partner_[static_cast<std::size_t>(receives[channel][j])] = sends[channel][j];
-      }
-    for (const auto& [id, members] : meetings)
-      for (std::size_t j = 0; j < members.size(); ++j)
-        partner_[static_cast<std::size_t>(members[j])] = members[(j + 1) % members.size()];
-  }
-
-  // Edges as a compressed list: who waits for an instruction, beyond its stream's successor.
-  void link_dependencies() {
-    waiters_begin_.assign(pending_.size() + 1, 0);
-    std::size_t edges = 0;
-    for (std::size_t k = 0; k < program_.kinds.size(); ++k) {
-      const RankKind& kind = program_.kinds[k];
-      edges += kind.after.size();
-      std::array<Index, streams> last;
-      last.fill(none);
-      for (std::size_t i = 0; i < kind.instructions.size(); ++i) {
-        const Instruction& instruction = kind.instructions[i];
-        const Index global = offset_[k] + static_cast<Index>(i);
-        Index& previous = last[static_cast<std::size_t>(instruction.stream)];
-        if (previous != none) {
-          stream_next_[static_cast<std::size_t>(previous)] = global;
-          ++pending_[static_cast<std::size_t>(global)];
-        }
-        previous = global;
-        for (int a = 0; a < instruction.after_count; ++a) {
-          const Index dependency = offset_[k] + kind.after[static_cast<std::size_t>(instruction.after_begin + a)].value;
-          ++waiters_begin_[static_cast<std::size_t>(dependency) + 1];
-          ++pending_[static_cast<std::size_t>(global)];
+    for (std::size_t channel = 0; channel < std::max(sends_.size(), receives_.size()); ++channel) {
+      const std::size_t sent = channel < sends_.size() ? sends_[channel].size() : 0;
+      const std::size_t received = channel < receives_.size() ? receives_[channel].size() : 0;
+      for (std::size_t j = 0; j < std::max(sent, received); ++j) {
+        if (j >= sent) block(receives_[channel][j]);
+        else if (j >= received) block(sends_[channel][j]);
+        else {
+          node(sends_[channel][j]).partner = receives_[channel][j];
+          node(receives_[channel][j]).partner = sends_[channel][j];
         }
       }
     }
-    for (std::size_t i = 1; i < waiters_begin_.size(); ++i) waiters_begin_[i] += waiters_begin_[i - 1];
-    waiters_.resize(edges);
-    std::vector<Index> fill(waiters_begin_.begin(), waiters_begin_.end() - 1);
-    for (std::size_t k = 0; k < program_.kinds.size(); ++k) {
-      const RankKind& kind = program_.kinds[k];
-      for (std::size_t i = 0; i < kind.instructions.size(); ++i)
-        for (int a = 0; a < kind.instructions[i].after_count; ++a) {
-          const Index dependency = offset_[k] + kind.after[static_cast<std::size_t>(kind.instructions[i].after_begin + a)].value;
-          waiters_[static_cast<std::size_t>(fill[static_cast<std::size_t>(dependency)]++)] = offset_[k] + static_cast<Index>(i);
-        }
-    }
+    for (const std::vector<Index>& members : meetings_)
+      for (std::size_t j = 0; j < members.size(); ++j) node(members[j]).partner = members[(j + 1) % members.size()];
   }
-
-  std::size_t kind_of(Index global) const {
-    return static_cast<std::size_t>(std::upper_bound(offset_.begin(), offset_.end(), global) - offset_.begin()) - 1;
-  }
-
-  void settle_all() {
-    std::vector<Index> stack;
-    for (Index i = 0; i < offset_.back(); ++i)
-      if (pending_[static_cast<std::size_t>(i)] == 0) stack.push_back(i);
-    std::size_t settled = 0;
-    while (!stack.empty()) {
-      const Index i = stack.back();
-      stack.pop_back();
-      settled += settle(i, stack);
-    }
-    if (settled != pending_.size()) report_stuck();
-  }
+  // A send nobody receives, or the reverse, never becomes ready.
+  void block(Index i) { ++node(i).pending; }
 
   // Settles an instruction whose dependencies ended, with its partners if they are ready too; returns how many.
   std::size_t settle(Index first, std::vector<Index>& stack) {
-    double start = ready_[static_cast<std::size_t>(first)];
-    for (Index p = partner_[static_cast<std::size_t>(first)]; p != none && p != first; p = partner_[static_cast<std::size_t>(p)]) {
-      if (pending_[static_cast<std::size_t>(p)] != 0) return 0;
-      start = std::max(start, ready_[static_cast<std::size_t>(p)]);
+    double start = node(first).ready;
+    for (Index p = node(first).partner; p != none && p != first; p = node(p).partner) {
+      if (node(p).pending != 0) return 0;
+      start = std::max(start, node(p).ready);
     }
-    if (needs_partner(first) && partner_[static_cast<std::size_t>(first)] == none) return 0;
-    const double finish = start + duration(first, kind_of(first));
+    const double finish = start + node(first).end;
     std::size_t count = 0;
     Index i = first;
     do {
-      start_[static_cast<std::size_t>(i)] = start;
-      end_[static_cast<std::size_t>(i)] = finish;
-      pending_[static_cast<std::size_t>(i)] = -1;  // settled: a partner still on the stack must not settle again
-      release(i, finish, stack);
+      Node& n = node(i);
+      n.start = start;
+      n.end = finish;
+      n.pending = settled;  // a partner still on the stack must not settle again
+      if (n.stream_next != none) arrive(n.stream_next, finish, stack);
+      for (Index e = n.first_waiter; e != none; e = edges_[static_cast<std::size_t>(e)].next)
+        arrive(edges_[static_cast<std::size_t>(e)].waiter, finish, stack);
       ++count;
-      i = partner_[static_cast<std::size_t>(i)];
+      i = n.partner;
     } while (i != none && i != first);
+    makespan_ = std::max(makespan_, finish);
     return count;
   }
-
-  bool needs_partner(Index global) const {
-    const std::size_t k = kind_of(global);
-    const Work& w = work(at(k, static_cast<std::size_t>(global - offset_[k])));
-    return std::holds_alternative<Send>(w) || std::holds_alternative<Receive>(w);
-  }
-
-  void release(Index done, double finish, std::vector<Index>& stack) {
-    const auto arrive = [&](Index waiter) {
-      ready_[static_cast<std::size_t>(waiter)] = std::max(ready_[static_cast<std::size_t>(waiter)], finish);
-      if (--pending_[static_cast<std::size_t>(waiter)] == 0) stack.push_back(waiter);
-    };
-    if (stream_next_[static_cast<std::size_t>(done)] != none) arrive(stream_next_[static_cast<std::size_t>(done)]);
-    for (Index e = waiters_begin_[static_cast<std::size_t>(done)]; e < waiters_begin_[static_cast<std::size_t>(done) + 1]; ++e)
-      arrive(waiters_[static_cast<std::size_t>(e)]);
+  void arrive(Index waiter, double time, std::vector<Index>& stack) {
+    Node& n = node(waiter);
+    n.ready = std::max(n.ready, time);
+    if (--n.pending == 0) stack.push_back(waiter);
   }
 
   [[noreturn]] void report_stuck() const {
     std::string text = "the step cannot finish:";
     for (std::size_t k = 0; k < program_.kinds.size(); ++k)
       for (std::size_t i = 0; i < program_.kinds[k].instructions.size(); ++i) {
-        const Index global = offset_[k] + static_cast<Index>(i);
-        if (pending_[static_cast<std::size_t>(global)] < 0) continue;
-        const Instruction& instruction = at(k, i);
+        const Node& n = nodes_[static_cast<std::size_t>(offsets_[k]) + i];
+        if (n.pending == settled) continue;
+        const Instruction& instruction = program_.kinds[k].instructions[i];
+        const std::string what = n.pending > 0 ? fmt::format("{} instructions that cannot run", n.pending) : std::string("its partner");
         text += fmt::format("\n  stage {}: instruction {} on {} (micro-batch {}, chunk {}) waits for {}", program_.kinds[k].stage.value, i,
-                            name(instruction.stream), instruction.micro_batch, instruction.chunk,
-                            pending_[static_cast<std::size_t>(global)] > 0 ? fmt::format("{} instructions", pending_[static_cast<std::size_t>(global)])
-                                                                            : std::string("its partner"));
+                            name(instruction.stream), instruction.micro_batch, instruction.chunk, what);
         break;  // the first blocked instruction of a kind blocks the rest
       }
     throw StuckProgram(text);
@@ -187,25 +182,25 @@ class AnalyticRun {
 
   Timeline collect() const {
     Timeline timeline;
-    for (std::size_t k = 0; k < program_.kinds.size(); ++k) {
-      std::vector<Span> spans(program_.kinds[k].instructions.size());
-      for (std::size_t i = 0; i < spans.size(); ++i) {
-        const auto global = static_cast<std::size_t>(offset_[k]) + i;
-        spans[i] = {Seconds(start_[global]), Seconds(end_[global])};
-        timeline.makespan = std::max(timeline.makespan, spans[i].end);
-      }
+    timeline.makespan = Seconds(makespan_);
+    timeline.spans.reserve(program_.kinds.size());
+    auto n = nodes_.begin();
+    for (const RankKind& kind : program_.kinds) {
+      std::vector<Span> spans;
+      spans.reserve(kind.instructions.size());
+      for (std::size_t i = 0; i < kind.instructions.size(); ++i, ++n) spans.push_back({Seconds(n->start), Seconds(n->end)});
       timeline.spans.push_back(std::move(spans));
     }
     return timeline;
   }
 
   const StepProgram& program_;
-  const PricedProgram& prices_;
-  std::vector<Index> offset_;        // [kind] of its first instruction in the global numbering
-  std::vector<Index> pending_;       // dependencies not yet ended; -1 = settled
-  std::vector<double> ready_, start_, end_;
-  std::vector<Index> partner_, stream_next_;
-  std::vector<Index> waiters_begin_, waiters_;
+  std::vector<WorkTraits> traits_;   // [work]
+  std::vector<Node> nodes_;
+  std::vector<Edge> edges_;
+  std::vector<Index> offsets_;       // [kind] of its first instruction
+  std::vector<std::vector<Index>> sends_, receives_, meetings_;  // [channel or rendezvous] in order
+  double makespan_ = 0;
 };
 
 }  // namespace

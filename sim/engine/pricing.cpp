@@ -152,7 +152,8 @@ class Pricer {
   WorkPrice operator()(const OperatorWork& work) const {
     WorkPrice price;
     const Seconds alone = scale_ * operator_time(work.op, context_.profile->device, context_.profile->stack.attention);
-    const Seconds time = work.segment < 0 ? alone : step_of(work.segment, work.step);
+    Seconds time = work.segment < 0 ? alone : step_of(work.segment, work.step);
+    if (work.contended) time *= 1.0 + context_.profile->stack.contention;
     add_operator(work.op, alone, price);
     price.compute = price.duration = time;
     return price;

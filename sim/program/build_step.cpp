@@ -200,7 +200,7 @@ class StepBuilder {
         if (granularity_ == Granularity::layer)
           emit(segment_work(use.segment, contended), Stream::compute, phase, slot.micro_batch, slot.chunk, effect);
         else
-          emit_operators(use.segment, phase, slot, effect);
+          emit_operators(use.segment, phase, slot, contended, effect);
       }
   }
 
@@ -224,10 +224,10 @@ class StepBuilder {
     return {{MemoryOwner::activations, Bytes(0), -saved}, {MemoryOwner::temporary, temporary, -temporary}};
   }
 
-  void emit_operators(int segment, Phase phase, const Slot& slot, int effect) {
+  void emit_operators(int segment, Phase phase, const Slot& slot, bool contended, int effect) {
     const Segment& s = program_.segments[static_cast<std::size_t>(segment)];
-    std::vector<int>& works = operator_works_[static_cast<std::size_t>(segment)];
-    if (works.empty()) make_operator_works(segment, works);
+    std::vector<int>& works = operator_works_[static_cast<std::size_t>(segment)][contended ? 1 : 0];
+    if (works.empty()) make_operator_works(segment, contended, works);
     const int host = s.host_layers > 0 ? emit_host(segment, phase, slot) : -1;
     std::vector<int> ids(s.steps.size(), -1);
     // A segment's memory is charged at its first operator and released at its last.
@@ -266,11 +266,11 @@ class StepBuilder {
     }
     return cached;
   }
-  void make_operator_works(int segment, std::vector<int>& works) {
+  void make_operator_works(int segment, bool contended, std::vector<int>& works) {
     const Segment s = program_.segments[static_cast<std::size_t>(segment)];
     for (std::size_t i = 0; i < s.steps.size(); ++i) {
       if (const auto* op = std::get_if<Operator>(&s.steps[i].work)) {
-        works.push_back(work(OperatorWork{*op, s.phase, segment, static_cast<int>(i)}));
+        works.push_back(work(OperatorWork{*op, s.phase, segment, static_cast<int>(i), contended}));
       } else {
         const auto& c = std::get<TpCollective>(s.steps[i].work);
         Collective collective{Axis::tp, c.kind, c.bytes, c.exposed, 0, 1, -1, "activations", 1.0, segment, static_cast<int>(i)};
@@ -369,7 +369,7 @@ class StepBuilder {
       w.forward = forward_uses(stage_, c);
       w.backward = backward_uses(stage_, c);
       const Bytes saved = chunk.layers * saved_layer_ + (chunk.head ? saved_head_ : Bytes(0));
-      const Bytes temporary = chunk.layers > 0 ? working_set_ : Bytes(0);
+      const Bytes temporary = working_set_beside(chunk.layers, chunk.head);
       w.forward_memory = memory(changes(saved, temporary, Phase::forward));
       w.backward_memory = memory(changes(saved, temporary, Phase::backward));
       if (granularity_ != Granularity::block) continue;
@@ -441,13 +441,20 @@ class StepBuilder {
   }
 
   int piece_memory(const std::vector<SegmentUse>& uses, Phase phase) {
-    Bytes saved{}, temporary{};
+    Bytes saved{};
+    int layers = 0;
+    bool head = false;
     for (const SegmentUse& use : uses) {
-      if (use.segment == layer_b || use.segment == layer_f) saved += use.repeat * saved_layer_;
-      if (use.segment == layer_b) temporary = working_set_;
-      if (use.segment == head_b || use.segment == head_f) saved += saved_head_;
+      if (use.segment == layer_b || use.segment == layer_f) layers += use.repeat;
+      head = head || use.segment == head_b || use.segment == head_f;
     }
-    return memory(changes(saved, temporary, phase));
+    saved = layers * saved_layer_ + (head ? saved_head_ : Bytes(0));
+    return memory(changes(saved, working_set_beside(layers, head), phase));
+  }
+  // A layer's backward finds the head's activations freed.
+  Bytes working_set_beside(int layers, bool head) const {
+    if (layers == 0) return Bytes(0);
+    return head ? std::max(Bytes(0), working_set_ - saved_head_) : working_set_;
   }
 
   int dp_path() { return path(in_.paths->stages[static_cast<std::size_t>(stage_)].gradients); }
@@ -516,7 +523,7 @@ class StepBuilder {
            Stream::dp, Phase::gradient_sync);
     const StageParameters p = stage_parameters(in_, stage_);
     const Bytes traffic(stack_.optimizer_bytes_local * p.total + stack_.optimizer_bytes_owned * p.owned);
-    join(OperatorWork{Operator{"optimizer", MemoryBound{traffic, MemoryKind::fused, 1}}, Phase::optimizer, -1, -1}, Stream::compute, Phase::optimizer);
+    join(OperatorWork{Operator{"optimizer", MemoryBound{traffic, MemoryKind::fused, 1}}, Phase::optimizer, -1, -1, false}, Stream::compute, Phase::optimizer);
     if (sharded_optimizer() && !overlaps_.param_gather) join(parameter_gather(p.total), Stream::dp, Phase::parameter_gather);
     if (stack_.host_step.value > 0) join(HostIssue{-1}, Stream::host, Phase::host);
   }
@@ -553,7 +560,7 @@ class StepBuilder {
   std::array<int, segment_count> segment_memory_ = filled<int>(-2);
   std::array<int, segment_count> host_works_ = filled<int>(-1);
   std::array<std::pair<int, int>, segment_count> split_effects_ = filled<std::pair<int, int>>({-2, -2});
-  std::array<std::vector<int>, segment_count> operator_works_;
+  std::array<std::array<std::vector<int>, 2>, segment_count> operator_works_;
 
   // of the stage being built
   RankKind* kind_ = nullptr;

@@ -45,6 +45,7 @@ struct OperatorWork {
   Phase phase = Phase::forward;
   int segment = -1;         // the step it stands for: index into segments and its steps; -1 outside the layers
   int step = -1;
+  bool contended = false;   // see Block
 };
 // Least host time of a segment (operator granularity); segment -1 = the host's work of a whole step.
 struct HostIssue {

@@ -59,6 +59,13 @@ std::size_t StepProgram::instruction_count() const {
   return count;
 }
 
+std::vector<std::int64_t> work_uses(const StepProgram& program) {
+  std::vector<std::int64_t> uses(program.works.size(), 0);
+  for (const RankKind& kind : program.kinds)
+    for (const Instruction& i : kind.instructions) ++uses[static_cast<std::size_t>(i.work)];
+  return uses;
+}
+
 std::vector<std::string> violations(const StepProgram& program) {
   std::vector<std::string> problems;
   std::map<int, ChannelEnds> channels;

@@ -32,6 +32,9 @@ struct StepProgram {
   std::size_t instruction_count() const;
 };
 
+// How often each work occurs, over all kinds.
+std::vector<std::int64_t> work_uses(const StepProgram& program);
+
 // Problems of a program as text, empty if it is sound: sends and receives of a channel pair up in order, number and
 // bytes; dependencies point to earlier instructions; rendezvous have all their parties; memory returns to its start.
 std::vector<std::string> violations(const StepProgram& program);

@@ -30,7 +30,7 @@ TEST_CASE("the headline gives time, throughput, utilisation with its convention,
   const std::string text = report();
   CHECK_THAT(text, Contains("step time     10.00 ms (p10–p90 9.50–10.80 ms)"));
   CHECK_THAT(text, Contains("4096 tokens/s/GPU"));
-  CHECK_THAT(text, Contains("412.3 TFLOP/s/GPU · MFU 41.7 % · HFU 44.0 % · counted as PaLM (causal attention in full)"));
+  CHECK_THAT(text, Contains("412.3 TFLOP/s/GPU · MFU 41.7 % · HFU 44.0 % · counted as palm"));
   CHECK_THAT(text, Contains("fits: 10.0 of 76.0 GiB on stage 1"));   // 3 + 7 GiB
   CHECK_THAT(text, Contains("tp 4 · pp 2 · dp 2 · mbs 1 · gbs 4 · gpipe · ddp"));
 }

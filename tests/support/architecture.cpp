@@ -47,7 +47,7 @@ struct Door {
 const std::vector<Door>& doors() {
   static const std::vector<Door> table = {
       {"boost/graph", {"topology/graph", "topology/routes"}},
-      {"boost/program_options", {"sim/cli/", "tests/sim/cli/"}},
+      {"boost/program_options", {"sim/cli/", "tests/"}},
       {"yaml-cpp/", {"sim/base/yaml_reader", "*_yaml"}},
       {"nlohmann/", {"*_json", "*json_", "*hugging_face_config", "topology/describe", "sim/cli/", "tests/"}},
       {"protozero/", {"analysis/trace_perfetto", "tests/"}},

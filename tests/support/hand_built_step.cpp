@@ -108,7 +108,7 @@ StepResult result() {
   r.model_flops_per_gpu = 412.3_TFLOPS;
   r.mfu = 0.417;
   r.hfu = 0.44;
-  r.flops_convention = "PaLM (causal attention in full)";
+  r.flops_convention = "palm";
   // 5.25 + 0.5 + 3.0 + 1.0 + 0.25 = 10 ms
   r.breakdown.compute = Seconds(5.25e-3);
   r.breakdown.exposed_pp = Seconds(0.5e-3);

@@ -22,7 +22,8 @@ inline Cluster eight_gpu_node(const std::string& name) {
   }
   cluster.node.relations.assign(16, std::vector<Relation>(16));
   for (std::size_t a = 0; a < 16; ++a)
-    for (std::size_t b = 0; b < 16; ++b) cluster.node.relations[a][b].nvlinks = static_cast<int>(100 * a + b);  // a label
+    for (std::size_t b = 0; b < 16; ++b)
+      cluster.node.relations[a][b].nvlinks = static_cast<int>(100 * a + b);  // a label
   return cluster;
 }
 
@@ -74,7 +75,8 @@ inline Presets fake_presets() {
             profile.stack.name = stack;
             profile.stack.host_forward = 1_ms;
             profile.stack.dropout = stack == "megatron-2021";
-            profile.stack.attention = stack == "megatron-2021" ? AttentionKernel::materialised : AttentionKernel::flash3;
+            profile.stack.attention =
+                stack == "megatron-2021" ? AttentionKernel::materialised : AttentionKernel::flash3;
             return profile;
           }};
 }

@@ -1,5 +1,9 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -12,7 +16,7 @@ using namespace trainyard;
 namespace {
 
 std::string file_with(const std::string& text) {
-  const auto path = std::filesystem::temp_directory_path() / "trainyard_mapping_rules_test.yaml";
+  const auto path = std::filesystem::temp_directory_path() / fmt::format("trainyard_rules_{}.yaml", getpid());
   std::ofstream(path) << text;
   return path.string();
 }
@@ -38,8 +42,9 @@ TEST_CASE("the first month of a date text") {
 }
 
 TEST_CASE("the first rule that matches decides, bounds leave out rows without a date") {
-  const auto rules = read_software_rules(file_with(
-      "stacks:\n  - {software: 'mega', before: 2022-01, stack: old}\n  - {software: 'MEGA', stack: new}\n  - {stack: other}\n"));
+  const auto rules =
+      read_software_rules(file_with("stacks:\n  - {software: 'mega', before: 2022-01, stack: old}\n  - {software: "
+                                    "'MEGA', stack: new}\n  - {stack: other}\n"));
   PublishedRun run;
   const auto stack = [&](const std::string& software, const std::string& date) {
     run.software = software;
@@ -53,9 +58,11 @@ TEST_CASE("the first rule that matches decides, bounds leave out rows without a 
 }
 
 TEST_CASE("a wrong rule file points at the fault") {
-  CHECK_THAT(software_error("stacks:\n  - {software: '(', stack: a}\n"), Catch::Contains(":2:") && Catch::Contains("regular expression"));
+  CHECK_THAT(software_error("stacks:\n  - {software: '(', stack: a}\n"),
+             Catch::Contains(":2:") && Catch::Contains("regular expression"));
   CHECK_THAT(software_error("stacks:\n  - {software: a}\n"), Catch::Contains("either 'stack' or 'skip'"));
-  CHECK_THAT(software_error("stacks:\n  - {software: a, stack: b, skip: c}\n"), Catch::Contains("either 'stack' or 'skip'"));
+  CHECK_THAT(software_error("stacks:\n  - {software: a, stack: b, skip: c}\n"),
+             Catch::Contains("either 'stack' or 'skip'"));
   CHECK_THAT(software_error("stacks:\n  - {softwear: a, stack: b}\n"), Catch::Contains("softwear"));
   CHECK_THAT(software_error("stacks:\n  - {software: a, stack: b, since: 2021}\n"), Catch::Contains("not a month"));
   CHECK_THAT(software_error("stacks:\n  - {software: a, stack: b, attention: flash9}\n"), Catch::Contains("flash9"));

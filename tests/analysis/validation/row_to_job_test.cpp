@@ -55,7 +55,8 @@ TEST_CASE("a complete row maps without an assumption") {
 
 TEST_CASE("published hardware names find their cluster preset") {
   CHECK(cluster_of("DGX-A100-80GB-SXM (Selene)", "8x200Gb HDR IB") == "dgx-a100-80gb");
-  CHECK(cluster_of("A100-80GB-SXM (vTrain multi-node)", "800 Gbps/node (config inter_node_bandwidth)") == "dgx-a100-80gb");
+  CHECK(cluster_of("A100-80GB-SXM (vTrain multi-node)", "800 Gbps/node (config inter_node_bandwidth)") ==
+        "dgx-a100-80gb");
   CHECK(cluster_of("A100-SXM (vTrain single node)") == "dgx-a100-80gb");
   CHECK(cluster_of("A100-40GB", "RoCE 1600 Gbps/node") == "dgx-a100-40gb");
   CHECK(cluster_of("DGX-H100-80GB-SXM (Eos)") == "dgx-h100");

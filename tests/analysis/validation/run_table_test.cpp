@@ -40,7 +40,10 @@ TEST_CASE("line numbers count the lines inside quoted fields") {
 }
 
 TEST_CASE("a byte order mark, blank lines and a missing last line end are no errors") {
-  const CsvTable table = parse_csv("\xEF\xBB\xBF" "a,b\n\n1,\n\r\n,2", "t.csv");
+  const CsvTable table = parse_csv(
+      "\xEF\xBB\xBF"
+      "a,b\n\n1,\n\r\n,2",
+      "t.csv");
   CHECK(table.header == std::vector<std::string>{"a", "b"});
   REQUIRE(table.records.size() == 2);
   CHECK(table.records[0].fields == std::vector<std::string>{"1", ""});
@@ -67,8 +70,10 @@ TEST_CASE("missing required columns are named, unknown ones ignored") {
 }
 
 TEST_CASE("columns are found by name, in any order, and empty cells are absent") {
-  const auto runs = parse_runs("pp,tp,seq_len,gpus,hardware,id,micro_batch,sp,outcome,step_time_s\n"
-                               "2,4,2048,8.0,H100,r1,,True,ok,1.5\n", "runs.csv");
+  const auto runs = parse_runs(
+      "pp,tp,seq_len,gpus,hardware,id,micro_batch,sp,outcome,step_time_s\n"
+      "2,4,2048,8.0,H100,r1,,True,ok,1.5\n",
+      "runs.csv");
   REQUIRE(runs.size() == 1);
   CHECK(runs[0].pp == 2);
   CHECK(runs[0].tp == 4);
@@ -83,7 +88,8 @@ TEST_CASE("columns are found by name, in any order, and empty cells are absent")
 TEST_CASE("a number that cannot be is refused with its line and column") {
   for (const char* cell : {"0", "-4", "nan", "inf", "1e400", "4x", "0x10", "2.5", "99999999999", "four"}) {
     CAPTURE(cell);
-    CHECK_THAT(error_of(with_column("micro_batch", cell)), Catch::Contains("runs.csv:2") && Catch::Contains("column micro_batch"));
+    CHECK_THAT(error_of(with_column("micro_batch", cell)),
+               Catch::Contains("runs.csv:2") && Catch::Contains("column micro_batch"));
   }
   for (const char* cell : {"0", "-1.5", "nan", "inf", "1e12"}) {
     CAPTURE(cell);

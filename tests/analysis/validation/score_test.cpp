@@ -1,5 +1,7 @@
 #include <catch2/catch.hpp>
 
+#include <cmath>
+
 #include "analysis/validation/score.hpp"
 #include "analysis/validation/score_json.hpp"
 #include "analysis/validation/score_text.hpp"
@@ -37,13 +39,14 @@ GroupScore only_group(const std::vector<ValidatedRun>& rows) {
 }  // namespace
 
 TEST_CASE("quantiles interpolate between order statistics") {
-  CHECK(quantile({4, 1, 3, 2}, 0.5) == Approx(2.5));   // between the 2nd and 3rd
-  CHECK(quantile({4, 1, 3, 2}, 0.9) == Approx(3.7));   // position 0.9 * 3 = 2.7: 3 + 0.7 * (4 - 3)
+  CHECK(quantile({4, 1, 3, 2}, 0.5) == Approx(2.5));  // between the 2nd and 3rd
+  CHECK(quantile({4, 1, 3, 2}, 0.9) == Approx(3.7));  // position 0.9 * 3 = 2.7: 3 + 0.7 * (4 - 3)
   CHECK(quantile({7}, 0.9) == 7);
 }
 
 TEST_CASE("error statistics of four rows") {
-  // |e| = 10, 20, 5, 5 %: mean 10 %; sorted 5 5 10 20: median 7.5, p90 at 2.7: 10 + 0.7 * 10 = 17; bias (10-20+5+5)/4 = 0
+  // |e| = 10, 20, 5, 5 %: mean 10 %; sorted 5 5 10 20: median 7.5, p90 at 2.7: 10 + 0.7 * 10 = 17; bias (10-20+5+5)/4 =
+  // 0
   const ErrorStatistics e = error_statistics({{"a", 0.10}, {"b", -0.20}, {"c", 0.05}, {"d", 0.05}});
   CHECK(e.count == 4);
   CHECK(e.mape == Approx(0.10));
@@ -118,9 +121,8 @@ TEST_CASE("a plan that is predicted out of memory is not chosen") {
 }
 
 TEST_CASE("a choice that ran out of memory is counted and the next one taken") {
-  const GroupScore score =
-      only_group({out_of_memory("o", 8, 1, false), out_of_memory("p", 16, 1, true), plan("a", 1, 4, 4),
-                  plan("b", 2, 5, 5), plan("c", 4, 6, 6)});
+  const GroupScore score = only_group({out_of_memory("o", 8, 1, false), out_of_memory("p", 16, 1, true),
+                                       plan("a", 1, 4, 4), plan("b", 2, 5, 5), plan("c", 4, 6, 6)});
   CHECK(score.ranking->choices_out_of_memory == 1);  // o comes first; p is predicted not to fit
   CHECK(score.ranking->regret == Approx(0.0).margin(1e-12));
 }

@@ -7,6 +7,4 @@ trainyard_test(validation_test
     analysis/validation/score_test.cpp
     analysis/validation/validation_test.cpp
   LINKS trainyard_validation)
-trainyard_test(validate_command_test
-  SOURCES analysis/validation/validate_command_test.cpp ${PROJECT_SOURCE_DIR}/sim/cli/validate_command.cpp
-  LINKS trainyard_cli trainyard_validation)
+trainyard_test(validate_command_test SOURCES analysis/validation/validate_command_test.cpp LINKS trainyard_cli)

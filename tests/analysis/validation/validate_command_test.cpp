@@ -1,3 +1,6 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 
 #include <boost/program_options/errors.hpp>
@@ -32,7 +35,8 @@ const std::string runs = std::string(TRAINYARD_SOURCE_DIR) + "/scenarios/publish
 TEST_CASE("validate --help ends with an example") {
   const Answer answer = validated({"--help"});
   CHECK(answer.code == 0);
-  CHECK_THAT(answer.out, Catch::Contains("usage: trainyard validate RUNS.csv") && Catch::Contains("example:\n  trainyard validate"));
+  CHECK_THAT(answer.out, Catch::Contains("usage: trainyard validate RUNS.csv") &&
+                             Catch::Contains("example:\n  trainyard validate"));
 }
 
 TEST_CASE("validate: usage and input errors") {
@@ -46,12 +50,14 @@ TEST_CASE("validate: usage and input errors") {
 }
 
 TEST_CASE("validate predicts the chosen rows and writes them") {
-  const auto file = (std::filesystem::temp_directory_path() / "trainyard_validate_test.csv").string();
-  const Answer answer = validated({runs, "--rows", "kor-0001,kor-0002", "--details", "--explain", "--predictions", file});
+  const auto file = (std::filesystem::temp_directory_path() / fmt::format("trainyard_{}.csv", getpid())).string();
+  const Answer answer =
+      validated({runs, "--rows", "kor-0001,kor-0002", "--details", "--explain", "--predictions", file});
   CHECK(answer.code == 0);
   CHECK_THAT(answer.out, Catch::Contains("korthikanti") && Catch::Contains("kor-0001") && Catch::Contains("kor-0002"));
   CHECK_THAT(answer.err, Catch::Contains("2 rows written"));
   std::ifstream stream(file);
   const std::string text(std::istreambuf_iterator<char>(stream), {});
-  CHECK_THAT(text, Catch::StartsWith("id,predicted_step_time_s,predicted_peak_mem_gib,predicted_oom,skipped_reason\nkor-0001,"));
+  CHECK_THAT(text, Catch::StartsWith(
+                       "id,predicted_step_time_s,predicted_peak_mem_gib,predicted_oom,skipped_reason\nkor-0001,"));
 }

@@ -56,7 +56,8 @@ TEST_CASE("what a predictor throws is thrown from the first such row") {
     if (job.plan.global_batch_size >= 16) throw std::runtime_error(job.name);
     return Skipped{};
   };
-  CHECK_THROWS_WITH(validate(runs_with_batches({8, 24, 16}), shipped_mapping_rules(), fake_presets(), failing, 3), "b24");
+  CHECK_THROWS_WITH(validate(runs_with_batches({8, 24, 16}), shipped_mapping_rules(), fake_presets(), failing, 3),
+                    "b24");
 }
 
 TEST_CASE("predictions as CSV, numbers for predictions and a quoted reason for skips") {

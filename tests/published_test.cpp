@@ -1,0 +1,118 @@
+// Published measurements that the shipped profiles must stay near. Every number has its source; none is tuned here.
+#include <catch2/catch.hpp>
+
+#include <cmath>
+
+#include "analysis/simulate.hpp"
+#include "analysis/validation/mapping_rules.hpp"
+#include "analysis/validation/score.hpp"
+#include "analysis/validation/shipped_presets.hpp"
+#include "analysis/validation/simulated_prediction.hpp"
+#include "models/operator_cost.hpp"
+
+using namespace trainyard;
+
+namespace {
+
+const std::string scenarios = std::string(TRAINYARD_SOURCE_DIR) + "/scenarios/";
+
+// One layer of the 22B model of Korthikanti 2022 (h 6144, 64 heads, s 2048, b 4, TP 8, A100, no flash attention).
+struct LayerTime {
+  double forward_ms;
+  double backward_ms;
+};
+LayerTime layer_22b(bool sequence_parallel, const char* recompute) {
+  const Job job = load_job(scenarios + "gpt3-175b-64xa100.yaml",
+                           {{"model", "megatron-22b"},
+                            {"nodes", "1"},
+                            {"workload", "{sequence_length: 2048, global_batch_size: 4, precision: fp16}"},
+                            {"plan", std::string("{tp: 8, mbs: 4, sequence_parallel: ") + (sequence_parallel ? "true" : "false") +
+                                         ", recompute_granularity: " + recompute + "}"}});
+  const SimulatedStep step = simulate_step(job, Routes(job.cluster));
+  LayerTime time{};
+  for (std::size_t s = 0; s < step.program.segments.size(); ++s) {
+    if (step.program.segments[s].label == "layer forward") time.forward_ms = step.prices.segments[s].duration.value * 1e3;
+    if (step.program.segments[s].label == "layer backward") time.backward_ms = step.prices.segments[s].duration.value * 1e3;
+  }
+  return time;
+}
+
+const std::vector<ValidatedRun>& validated_runs() {
+  static const std::vector<ValidatedRun> rows = [] {
+    std::vector<PublishedRun> runs;
+    for (PublishedRun& run : read_runs(scenarios + "published/training_runs.csv"))
+      if (run.split_group != "vtrain_single") runs.push_back(std::move(run));
+    return validate(runs, shipped_mapping_rules(), shipped_presets(), simulated_prediction());
+  }();
+  return rows;
+}
+
+GroupScore score(const std::string& group) {
+  for (const GroupScore& s : score_groups(validated_runs()))
+    if (s.group == group) return s;
+  FAIL("no group " << group);
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("the 22B layer takes what Korthikanti measured, within 4 %") {
+  // Table 4: forward / backward with recomputation, ms.
+  const LayerTime plain = layer_22b(false, "none");
+  CHECK(plain.forward_ms == Approx(7.7).epsilon(0.04));
+  CHECK(plain.backward_ms == Approx(11.9).epsilon(0.04));
+  const LayerTime sp = layer_22b(true, "none");
+  CHECK(sp.forward_ms == Approx(7.2).epsilon(0.04));
+  CHECK(sp.backward_ms == Approx(11.8).epsilon(0.04));
+  CHECK(layer_22b(false, "full").backward_ms == Approx(19.5).epsilon(0.04));
+  CHECK(layer_22b(false, "selective").backward_ms == Approx(13.2).epsilon(0.04));
+  CHECK(layer_22b(true, "selective").backward_ms == Approx(13.1).epsilon(0.04));
+}
+
+TEST_CASE("the optimizer of the 22B model on 8 A100 moves 54 bytes per parameter in 86 ms") {
+  // 2.76e9 parameters x 54 B / (0.85 x 2.039 TB/s) = 86 ms
+  DeviceProfile device;
+  device.memory_bandwidth = BytesPerSecond(2.039e12);
+  device.fused_efficiency = 0.85;
+  CHECK(memory_bound_time({Bytes(2.76e9 * 54), MemoryKind::fused, 1}, device).value == Approx(0.086).epsilon(0.005));
+}
+
+TEST_CASE("step times of Korthikanti 2022 are within 4 % in the mean and 8 % each") {
+  const GroupScore s = score("korthikanti");
+  CHECK(s.time->count == 9);
+  CHECK(s.time->mape <= 0.04);
+  CHECK(std::fabs(s.time->worst_error) <= 0.08);
+}
+
+TEST_CASE("step times of Megatron SC21 are within 8 % in the mean") {
+  const GroupScore s = score("megatron_sc21");
+  CHECK(s.time->count == 16);  // all but the six ZeRO-3 rows
+  CHECK(s.time->mape <= 0.08);
+}
+
+TEST_CASE("step times of the multi-node vTrain runs are within 10 % in the mean") {
+  const GroupScore s = score("vtrain_multi");
+  CHECK(s.time->count == 109);
+  CHECK(s.time->mape <= 0.10);
+}
+
+TEST_CASE("step times of the LLaMA-13B sweeps are within 8 %, and 90 % of the fit verdicts are right") {
+  const GroupScore s = score("aleph_alpha");
+  CHECK(s.time->count == 90);
+  CHECK(s.verdicts.caught + s.verdicts.missed == 83);
+  CHECK(s.time->mape <= 0.08);
+  CHECK(*s.verdicts.balanced_accuracy() >= 0.90);
+}
+
+TEST_CASE("peak memory of dense models on B200 is within 2.5 % of what was allocated") {
+  int rows = 0;
+  for (const ValidatedRun& row : validated_runs()) {
+    if (row.run.split_group != "simumax_b200") continue;
+    const std::optional<double> error = memory_error(row);
+    if (!error) continue;
+    INFO(row.run.id);
+    CHECK(std::fabs(*error) <= 0.025);
+    ++rows;
+  }
+  CHECK(rows == 24);
+}
