@@ -160,8 +160,7 @@ class CommunicationTable {
   CommunicationTable(const StepProgram& program, const PricedProgram& prices, const std::vector<Seconds>& exposed, const Profile& profile)
       : program_(program), prices_(prices), exposed_(exposed), profile_(profile), kinds_(static_cast<double>(program.kinds.size())) {}
 
-  std::vector<CommunicationLine> run(Seconds exposed_tp) {
-    const std::vector<std::int64_t> uses = work_uses(program_);
+  std::vector<CommunicationLine> run(Seconds exposed_tp, const std::vector<std::int64_t>& uses) {
     for (std::size_t w = 0; w < program_.works.size(); ++w) {
       if (uses[w] == 0) continue;
       const WorkPrice& p = prices_.works[w];
@@ -251,9 +250,8 @@ class CommunicationTable {
   std::map<std::pair<Axis, std::string>, CommunicationLine> lines_;
 };
 
-ComputeSplit split_compute(const StepProgram& program, const PricedProgram& prices, Seconds compute) {
+ComputeSplit split_compute(const StepProgram& program, const PricedProgram& prices, Seconds compute, const std::vector<std::int64_t>& uses) {
   ComputeSplit split;
-  const std::vector<std::int64_t> uses = work_uses(program);
   for (std::size_t w = 0; w < program.works.size(); ++w) {
     const auto* op = std::get_if<OperatorWork>(&program.works[w]);
     if (op != nullptr && op->phase == Phase::optimizer) continue;
@@ -273,14 +271,15 @@ ComputeSplit split_compute(const StepProgram& program, const PricedProgram& pric
 
 }  // namespace
 
-TimeAnalysis analyse_time(const StepProgram& program, const PricedProgram& prices, const Timeline& timeline, const Profile& profile) {
+TimeAnalysis analyse_time(const StepProgram& program, const PricedProgram& prices, const Timeline& timeline, const Profile& profile,
+                          const std::vector<std::int64_t>& uses) {
   TimeAnalysis analysis;
   std::vector<Seconds> exposed(program.works.size());
   for (std::size_t k = 0; k < program.kinds.size(); ++k)
     analysis.per_stage.push_back(KindWalk(program, prices, timeline, k, exposed).run(timeline.makespan));
   analysis.mean = scaled_sum(analysis.per_stage);
-  analysis.compute = split_compute(program, prices, analysis.mean.compute);
-  analysis.communication = CommunicationTable(program, prices, exposed, profile).run(analysis.mean.exposed_tp);
+  analysis.compute = split_compute(program, prices, analysis.mean.compute, uses);
+  analysis.communication = CommunicationTable(program, prices, exposed, profile).run(analysis.mean.exposed_tp, uses);
   return analysis;
 }
 

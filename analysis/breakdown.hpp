@@ -2,6 +2,7 @@
 // or something named.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "analysis/step_result.hpp"
@@ -21,6 +22,8 @@ struct TimeAnalysis {
 
 // A gap of the compute stream belongs to the transfer it ends on, for as long as that transfer ran; the rest of the
 // gap, in which nothing of this rank moved, is the bubble.
-TimeAnalysis analyse_time(const StepProgram& program, const PricedProgram& prices, const Timeline& timeline, const Profile& profile);
+// `uses` are work_uses(program).
+TimeAnalysis analyse_time(const StepProgram& program, const PricedProgram& prices, const Timeline& timeline, const Profile& profile,
+                          const std::vector<std::int64_t>& uses);
 
 }  // namespace trainyard

@@ -22,8 +22,9 @@ std::string number(TermKind kind, double value, const TimeScale& scale) {
   return {};
 }
 
+// "=" where both sides print alike.
 std::string difference(const ComparedTerm& term, const TimeScale& scale) {
-  if (term.delta() == 0.0) return "=";
+  if (number(term.kind, std::fabs(term.delta()), scale) == number(term.kind, 0.0, scale)) return "=";
   if (term.kind == TermKind::fraction) {
     const double points = term.delta() * 100.0;
     return fmt::format("{}{:.1f} points", points < 0 ? "−" : "+", std::fabs(points));
@@ -86,9 +87,9 @@ std::string compare_text(const ComparedStep& a, const ComparedStep& b, const Tex
     const bool silent = term.kind == TermKind::part_of_time && term.a == 0.0 && term.b == 0.0;
     if (silent) continue;
     const std::string title = (term.kind == TermKind::part_of_time ? "  " : "") + term.title;
-    const bool has_percent = term.kind != TermKind::fraction && term.delta() != 0.0;
-    const std::optional<double> relative = has_percent ? term.relative() : std::nullopt;
-    table.add({title, number(term.kind, term.a, scale), number(term.kind, term.b, scale), difference(term, scale),
+    const std::string change = difference(term, scale);
+    const std::optional<double> relative = term.kind == TermKind::fraction || change == "=" ? std::nullopt : term.relative();
+    table.add({title, number(term.kind, term.a, scale), number(term.kind, term.b, scale), change,
                relative ? signed_percent(*relative) : ""},
               term.kind == TermKind::time ? Ink::strong : Ink::plain);
   }

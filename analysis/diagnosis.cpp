@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <functional>
 
 #include "analysis/inputs_hash.hpp"
@@ -122,8 +123,8 @@ class Candidates {
 std::vector<Experiment> run_candidates(const Job& job, const Routes& routes, const Plan& now) {
   std::vector<Experiment> done;
   const Candidates candidates(job, now);
+  Job changed = job;
   for (const Candidate& candidate : candidates.all()) {
-    Job changed = job;
     changed.plan = candidate.plan;
     if (!check_plan(changed.plan, changed.model, changed.workload, changed.cluster).empty()) continue;
     const StepResult r = simulate_step(changed, routes).result;

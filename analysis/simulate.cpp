@@ -1,6 +1,7 @@
 #include "analysis/simulate.hpp"
 
 #include <chrono>
+#include <optional>
 
 #include "analysis/breakdown.hpp"
 #include "analysis/memory_ledger.hpp"
@@ -13,18 +14,22 @@ namespace {
 
 // Parts of a step that are needed before the engine runs.
 struct Prepared {
+  const Job& job;
   Plan plan;
-  Profile profile;
+  std::optional<Profile> overridden;  // only where the plan changes what the stack does: profiles are large
   RankLayout layout;
   CommunicationPaths paths;
-  StepInputs inputs(const Job& job) const { return {&plan, &job.model, &job.workload, &profile.stack, &layout, &paths}; }
+
+  const Profile& profile() const { return overridden ? *overridden : job.profile; }
+  StepInputs inputs() const { return {&plan, &job.model, &job.workload, &profile().stack, &layout, &paths}; }
 };
 
 Prepared prepare(const Job& job, const Routes& routes) {
-  Prepared p;
-  p.plan = resolved(job.plan, job.model, job.cluster);
-  p.profile = job.profile;
-  p.profile.stack = effective_stack(p.plan, job.profile.stack);
+  Prepared p{job, resolved(job.plan, job.model, job.cluster), std::nullopt, {}, {}};
+  if (p.plan.tp_comm_overlap) {
+    p.overridden = job.profile;
+    p.overridden->stack = effective_stack(p.plan, job.profile.stack);
+  }
   p.layout = lay_out(p.plan, job.cluster);
   p.paths = communication_paths(p.layout, routes);
   return p;
@@ -43,7 +48,7 @@ void add_utilisation(const Job& job, StepResult& r) {
 }
 
 // Executed FLOPs of GEMMs and attention per GPU, the mean over stages; recomputation included.
-double executed_flops(const StepProgram& program) {
+double executed_flops(const StepProgram& program, const std::vector<std::int64_t>& uses) {
   std::vector<double> of_segment;
   for (const Segment& segment : program.segments) {
     double sum = 0;
@@ -52,7 +57,6 @@ double executed_flops(const StepProgram& program) {
     of_segment.push_back(sum);
   }
   double total = 0;
-  const std::vector<std::int64_t> uses = work_uses(program);
   for (std::size_t w = 0; w < program.works.size(); ++w) {
     double once = 0;
     if (const auto* block = std::get_if<Block>(&program.works[w]))
@@ -68,23 +72,25 @@ double executed_flops(const StepProgram& program) {
 SimulatedStep simulate_step(const Job& job, const Routes& routes, Granularity granularity) {
   const auto begin = std::chrono::steady_clock::now();
   Prepared p = prepare(job, routes);
-  const StepInputs inputs = p.inputs(job);
+  const Profile& profile = p.profile();
+  const StepInputs inputs = p.inputs();
   SimulatedStep step;
   step.program = build_step(inputs, granularity);
-  step.prices = price(step.program, {&p.profile, job.cluster.world_size(), p.plan.tensor_parallel});
+  step.prices = price(step.program, {&profile, job.cluster.world_size(), p.plan.tensor_parallel});
   step.timeline = run_analytic(step.program, step.prices);
-  TimeAnalysis time = analyse_time(step.program, step.prices, step.timeline, p.profile);
+  const std::vector<std::int64_t> uses = work_uses(step.program);
+  TimeAnalysis time = analyse_time(step.program, step.prices, step.timeline, profile, uses);
   StepResult& r = step.result;
   r.step_time = step.timeline.makespan;
-  r.step_time_p10 = p.profile.stack.step_time_p10 * r.step_time;
-  r.step_time_p90 = p.profile.stack.step_time_p90 * r.step_time;
+  r.step_time_p10 = profile.stack.step_time_p10 * r.step_time;
+  r.step_time_p90 = profile.stack.step_time_p90 * r.step_time;
   add_utilisation(job, r);
-  r.hfu = executed_flops(step.program) / r.step_time.value / p.profile.device.peak_half.value;
+  r.hfu = executed_flops(step.program, uses) / r.step_time.value / profile.device.peak_half.value;
   r.breakdown = time.mean;
   r.compute = time.compute;
   r.per_stage = std::move(time.per_stage);
   r.communication = std::move(time.communication);
-  r.memory = memory_ledger(step.program, p.profile, inputs, job.cluster.gpu_memory);
+  r.memory = memory_ledger(step.program, profile, inputs, job.cluster.gpu_memory);
   r.engine = "analytic";
   r.events = static_cast<std::int64_t>(step.program.instruction_count());
   r.warnings = job.warnings;
@@ -96,8 +102,8 @@ SimulatedStep simulate_step(const Job& job, const Routes& routes, Granularity gr
 
 MemoryLedger memory_of(const Job& job, const Routes& routes) {
   const Prepared p = prepare(job, routes);
-  const StepInputs inputs = p.inputs(job);
-  return memory_ledger(build_step(inputs, Granularity::block), p.profile, inputs, job.cluster.gpu_memory);
+  const StepInputs inputs = p.inputs();
+  return memory_ledger(build_step(inputs, Granularity::block), p.profile(), inputs, job.cluster.gpu_memory);
 }
 
 }  // namespace trainyard

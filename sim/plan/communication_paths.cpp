@@ -20,38 +20,57 @@ double ring_bandwidth(const TierPath& path) {
   return worst;
 }
 
-void keep_slowest(TierPath& slowest, bool& first, const Routes& routes, const std::vector<DeviceId>& devices) {
-  TierPath path = group_path(routes, devices).tiers;
-  if (first || ring_bandwidth(path) < ring_bandwidth(slowest)) slowest = std::move(path);
-  first = false;
-}
+// Groups whose members sit alike (same GPUs of their nodes, same distances between nodes and leaves) cross the same
+// links: each such pattern is asked for once.
+class SlowestPath {
+ public:
+  explicit SlowestPath(const Routes& routes) : routes_(routes) {}
 
-std::vector<DeviceId> devices_of(const RankLayout& layout, const RankGroup& group) {
-  std::vector<DeviceId> devices;
-  devices.reserve(static_cast<std::size_t>(group.size));
-  for (int i = 0; i < group.size; ++i) devices.push_back(layout.device[group.at(i).index()]);
-  return devices;
-}
+  void consider(const std::vector<DeviceId>& devices) {
+    pattern_.clear();
+    const Cluster& cluster = routes_.cluster();
+    const NodeId first = cluster.node_of(devices.front());
+    for (const DeviceId d : devices) {
+      const NodeId node = cluster.node_of(d);
+      pattern_.push_back(cluster.local_index(d));
+      pattern_.push_back(node.value - first.value);
+      pattern_.push_back(routes_.leaf(node) - routes_.leaf(first));
+      pattern_.push_back(routes_.nvlink_domain(node) - routes_.nvlink_domain(first));
+    }
+    if (std::find(seen_.begin(), seen_.end(), pattern_) != seen_.end()) return;
+    seen_.push_back(pattern_);
+    TierPath path = group_path(routes_, devices).tiers;
+    if (seen_.size() == 1 || ring_bandwidth(path) < ring_bandwidth(slowest_)) slowest_ = std::move(path);
+  }
+  TierPath take() { return std::move(slowest_); }
+
+ private:
+  const Routes& routes_;
+  TierPath slowest_;
+  std::vector<int> pattern_;
+  std::vector<std::vector<int>> seen_;
+};
 
 StagePaths stage_paths(const RankLayout& layout, const Routes& routes, int stage) {
-  StagePaths paths;
-  bool first_tp = true, first_gradients = true, first_next = true;
+  SlowestPath tp_path(routes), gradient_path(routes), next_path(routes);
+  std::vector<DeviceId> devices;
+  const auto device = [&](const RankCoordinates& at) { return layout.device[layout.rank(at).index()]; };
   const int next = (stage + 1) % layout.pp;
   for (int dp = 0; dp < layout.dp; ++dp)
     for (int cp = 0; cp < layout.cp; ++cp) {
-      const RankId base = layout.rank({0, cp, dp, stage});
-      if (layout.tp > 1) keep_slowest(paths.tp, first_tp, routes, devices_of(layout, layout.group(Axis::tp, base)));
+      devices.clear();
+      for (int tp = 0; tp < layout.tp; ++tp) devices.push_back(device({tp, cp, dp, stage}));
+      if (layout.tp > 1) tp_path.consider(devices);
     }
-  for (int tp = 0; tp < layout.tp && layout.dp * layout.cp > 1; ++tp) {
-    std::vector<DeviceId> devices;
-    for (const RankId rank : layout.gradient_group(layout.rank({tp, 0, 0, stage}))) devices.push_back(layout.device[rank.index()]);
-    keep_slowest(paths.gradients, first_gradients, routes, devices);
-  }
-  for (int tp = 0; tp < layout.tp && layout.pp > 1; ++tp)
+  for (int tp = 0; tp < layout.tp; ++tp) {
+    devices.clear();
     for (int dp = 0; dp < layout.dp; ++dp)
-      keep_slowest(paths.next_stage, first_next, routes,
-                   {layout.device[layout.rank({tp, 0, dp, stage}).index()], layout.device[layout.rank({tp, 0, dp, next}).index()]});
-  return paths;
+      for (int cp = 0; cp < layout.cp; ++cp) devices.push_back(device({tp, cp, dp, stage}));
+    if (devices.size() > 1) gradient_path.consider(devices);
+    for (int dp = 0; dp < layout.dp && layout.pp > 1; ++dp)
+      next_path.consider({device({tp, 0, dp, stage}), device({tp, 0, dp, next})});
+  }
+  return {tp_path.take(), gradient_path.take(), next_path.take()};
 }
 
 }  // namespace
