@@ -22,13 +22,7 @@ class KindWalk {
  public:
   KindWalk(const StepProgram& program, const PricedProgram& prices, const Timeline& timeline, std::size_t kind,
            std::vector<Seconds>& exposed_of_work)
-      : program_(program), prices_(prices), kind_(program.kinds[kind]), spans_(timeline.spans[kind]), exposed_of_work_(exposed_of_work) {
-    previous_.assign(kind_.instructions.size(), -1);
-    std::array<int, streams> last;
-    last.fill(-1);
-    for (std::size_t i = 0; i < kind_.instructions.size(); ++i)
-      previous_[i] = std::exchange(last[static_cast<std::size_t>(kind_.instructions[i].stream)], static_cast<int>(i));
-  }
+      : program_(program), prices_(prices), kind_(program.kinds[kind]), spans_(timeline.spans[kind]), exposed_of_work_(exposed_of_work) {}
 
   Breakdown run(Seconds makespan) {
     Seconds free{};
@@ -40,7 +34,7 @@ class KindWalk {
         final_id = static_cast<int>(i);
       }
       if (kind_.instructions[i].stream != Stream::compute) continue;
-      attribute_gap(static_cast<int>(i), free, spans_[i].start);
+      if (spans_[i].start.value - free.value > time_resolution) attribute_gap(static_cast<int>(i), free, spans_[i].start);
       add_compute(kind_.instructions[i]);
       free = spans_[i].end;
     }
@@ -74,12 +68,18 @@ class KindWalk {
       if (best < 0 || spans_[static_cast<std::size_t>(candidate)].end > spans_[static_cast<std::size_t>(best)].end) best = candidate;
     };
     for (int a = 0; a < i.after_count; ++a) consider(kind_.after[static_cast<std::size_t>(i.after_begin + a)].value);
-    if (i.stream != Stream::compute) consider(previous_[static_cast<std::size_t>(id)]);
+    if (i.stream != Stream::compute) consider(previous_of_stream(id));
     return best;
   }
 
+  int previous_of_stream(int id) const {
+    const Stream stream = kind_.instructions[static_cast<std::size_t>(id)].stream;
+    do --id;
+    while (id >= 0 && kind_.instructions[static_cast<std::size_t>(id)].stream != stream);
+    return id;
+  }
+
   void attribute_gap(int id, Seconds from, Seconds to) {
-    if (to.value - from.value <= time_resolution) return;
     const int cause = gate(id, to);
     if (cause < 0 || spans_[static_cast<std::size_t>(cause)].end <= from) {
       b_.bubble += to - from;
@@ -130,7 +130,6 @@ class KindWalk {
   const RankKind& kind_;
   const std::vector<Span>& spans_;
   std::vector<Seconds>& exposed_of_work_;
-  std::vector<int> previous_;
   Breakdown b_;
 };
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 namespace trainyard {
 namespace {
@@ -28,26 +29,55 @@ std::string moment(const Instruction& i) {
   return "?";
 }
 
-StageMemory fold(const StepProgram& program, const RankKind& kind, Bytes workspace) {
+// What a change adds when its instruction starts and ends.
+struct Delta {
+  Owners at_start{};
+  Owners at_end{};
+  Bytes start_sum{};
+  Bytes end_sum{};
+};
+std::vector<Delta> deltas_of(const StepProgram& program) {
+  std::vector<Delta> deltas(program.memory_changes.size());
+  for (std::size_t m = 0; m < deltas.size(); ++m) {
+    for (const MemoryChange& c : program.memory_changes[m]) {
+      deltas[m].at_start[static_cast<std::size_t>(c.owner)] += c.at_start;
+      deltas[m].at_end[static_cast<std::size_t>(c.owner)] += c.at_end;
+    }
+    deltas[m].start_sum = total(deltas[m].at_start);
+    deltas[m].end_sum = total(deltas[m].at_end);
+  }
+  return deltas;
+}
+
+void add(Owners& owners, const Owners& more) {
+  for (std::size_t o = 0; o < owners.size(); ++o) owners[o] += more[o];
+}
+
+// Finds the peak on sums alone, then who holds it.
+StageMemory fold(const RankKind& kind, const std::vector<Delta>& deltas, Bytes workspace) {
   StageMemory stage;
-  Owners now = kind.resident;
-  now[static_cast<std::size_t>(MemoryOwner::temporary)] += workspace;
-  stage.at_peak = now;
-  stage.allocated = total(now);
+  stage.at_peak = kind.resident;
+  stage.at_peak[static_cast<std::size_t>(MemoryOwner::temporary)] += workspace;
+  Bytes now = stage.allocated = total(stage.at_peak);
   stage.peak_at = "weights and optimizer states alone";
   const Instruction* peak = nullptr;
   for (const Instruction& i : kind.instructions) {
     if (i.memory < 0) continue;
-    const auto& changes = program.memory_changes[static_cast<std::size_t>(i.memory)];
-    for (const MemoryChange& c : changes) now[static_cast<std::size_t>(c.owner)] += c.at_start;
-    if (const Bytes sum = total(now); sum > stage.allocated) {
-      stage.allocated = sum;
-      stage.at_peak = now;
+    const Delta& d = deltas[static_cast<std::size_t>(i.memory)];
+    now += d.start_sum;
+    if (now > stage.allocated) {
+      stage.allocated = now;
       peak = &i;
     }
-    for (const MemoryChange& c : changes) now[static_cast<std::size_t>(c.owner)] += c.at_end;
+    now += d.end_sum;
   }
-  if (peak != nullptr) stage.peak_at = moment(*peak);
+  if (peak == nullptr) return stage;
+  stage.peak_at = moment(*peak);
+  for (const Instruction& i : kind.instructions) {
+    if (i.memory >= 0) add(stage.at_peak, deltas[static_cast<std::size_t>(i.memory)].at_start);
+    if (&i == peak) break;
+    if (i.memory >= 0) add(stage.at_peak, deltas[static_cast<std::size_t>(i.memory)].at_end);
+  }
   return stage;
 }
 
@@ -59,8 +89,9 @@ MemoryLedger memory_ledger(const StepProgram& program, const Profile& profile, c
   const Bytes outside = profile.device.context + stack.framework_reserve;
   ledger.limit = std::max(Bytes(0), capacity - outside);
   ledger.fits = true;
+  const std::vector<Delta> deltas = deltas_of(program);
   for (const RankKind& kind : program.kinds) {
-    StageMemory stage = fold(program, kind, profile.device.blas_workspace);
+    StageMemory stage = fold(kind, deltas, profile.device.blas_workspace);
     stage.stage = kind.stage.value;
     stage.reserved = stack.fragmentation * stage.allocated;
     stage.device_used = stage.reserved + outside;

@@ -46,35 +46,44 @@ Seconds step_latency(const Tier& tier, const Setting& s) {
 // Steps of the ring that cross tier i: ranks_i - 1 per enclosing island of the ring's single path, n - 1 in all.
 Seconds ring_latency(const Setting& s, double rounds) {
   Seconds total = s.device.collective_base;
-  double inner = 1;  // ranks below this tier
-  double outer = s.ranks;
+  double outer = s.ranks;  // islands of this tier
   for (const Tier& tier : s.tiers) {
     outer /= tier.ranks;
     total += rounds * outer * (tier.ranks - 1) * step_latency(tier, s);
-    inner *= tier.ranks;
   }
   return total;
 }
 
-struct Bottleneck {
-  BytesPerSecond bandwidth{};
-  LinkClass link = LinkClass::nvlink;
-};
-Bottleneck ring_bottleneck(const Setting& s) {
-  Bottleneck worst{BytesPerSecond(std::numeric_limits<double>::infinity()), LinkClass::nvlink};
+BytesPerSecond ring_bandwidth(const Setting& s) {
+  BytesPerSecond worst(std::numeric_limits<double>::infinity());
   double inner = 1;
   for (const Tier& tier : s.tiers) {
-    const BytesPerSecond here = efficiency(tier, s) * inner * tier.bandwidth;
-    if (here < worst.bandwidth) worst = {here, tier.link};
+    worst = std::min(worst, efficiency(tier, s) * inner * tier.bandwidth);
     inner *= tier.ranks;
   }
   return worst;
 }
 
+// The tier on which one round of the message takes longest: its hop and the bytes that cross it.
+LinkClass slowest_link(const Setting& s) {
+  LinkClass link = LinkClass::nvlink;
+  Seconds longest(-1);
+  double inner = 1;
+  for (const Tier& tier : s.tiers) {
+    const Seconds here = step_latency(tier, s) + s.size / (efficiency(tier, s) * inner * tier.bandwidth);
+    if (tier.ranks > 1 && here >= longest) {
+      longest = here;
+      link = tier.link;
+    }
+    inner *= tier.ranks;
+  }
+  return link;
+}
+
 Seconds ring(const Setting& s) {
   // A reduce-scatter pass and an all-gather pass; the profile's step is that of a whole all-reduce round.
   const double rounds = s.kind == CollectiveKind::all_reduce ? 1.0 : 0.5;
-  return ring_latency(s, rounds) + bus_factor(s.kind, s.ranks) * s.size / ring_bottleneck(s).bandwidth;
+  return ring_latency(s, rounds) + bus_factor(s.kind, s.ranks) * s.size / ring_bandwidth(s);
 }
 
 Seconds multicast(const Setting& s) {
@@ -82,7 +91,7 @@ Seconds multicast(const Setting& s) {
       s.device.multicast_gain <= 1)
     return unavailable;
   return s.device.multicast_latency +
-         bus_factor(s.kind, s.ranks) * s.size / (s.device.multicast_gain * ring_bottleneck(s).bandwidth);
+         bus_factor(s.kind, s.ranks) * s.size / (s.device.multicast_gain * ring_bandwidth(s));
 }
 
 Seconds hierarchical(const Setting& s) {
@@ -101,7 +110,7 @@ Seconds tree(const Setting& s) {
   if (s.kind != CollectiveKind::all_reduce || !crosses_network(s.tiers.back().link)) return unavailable;
   Seconds latency = s.device.collective_base;
   for (const Tier& tier : s.tiers) latency += 2.0 * std::log2(static_cast<double>(tier.ranks)) * step_latency(tier, s);
-  return latency + bus_factor(s.kind, s.ranks) * s.size / (tree_bandwidth * ring_bottleneck(s).bandwidth);
+  return latency + bus_factor(s.kind, s.ranks) * s.size / (tree_bandwidth * ring_bandwidth(s));
 }
 
 struct Algorithm {
@@ -137,7 +146,7 @@ CollectiveCost collective_cost(CollectiveKind kind, Bytes size, const std::vecto
                                const NetworkProfile& network) {
   const Setting setting{kind, size, tiers, device, network, group_size(tiers)};
   if (setting.ranks <= 1 || size.value <= 0) return {Seconds(0), "none", LinkClass::nvlink};
-  CollectiveCost best{unavailable, "none", ring_bottleneck(setting).link};
+  CollectiveCost best{unavailable, "none", slowest_link(setting)};
   for (const Algorithm& algorithm : algorithms) {
     const Seconds time = algorithm.time(setting);
     if (time < best.time) {

@@ -115,6 +115,15 @@ TEST_CASE("no two spans of a stream overlap") {
   }
 }
 
+TEST_CASE("the fast pass and dependency counting give the same bytes") {
+  for (const Job& job : jobs())
+    for (Granularity g : {Granularity::block, Granularity::operator_}) {
+      const SimulatedStep step = simulate_step(job, Routes(job.cluster), g);
+      INFO(text(job));
+      CHECK(run_by_dependency(step.program, step.prices) == step.timeline);
+    }
+}
+
 TEST_CASE("granularities agree: layers to rounding, operators within the overlap across segment borders") {
   for (const Job& job : jobs()) {
     const Routes routes(job.cluster);

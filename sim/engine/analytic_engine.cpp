@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "sim/engine/engine.hpp"
+#include "sim/engine/in_order_pass.hpp"
 
 namespace trainyard {
 namespace {
@@ -205,6 +207,11 @@ class AnalyticRun {
 
 }  // namespace
 
-Timeline run_analytic(const StepProgram& program, const PricedProgram& prices) { return AnalyticRun(program, prices).run(); }
+Timeline run_analytic(const StepProgram& program, const PricedProgram& prices) {
+  if (std::optional<Timeline> timeline = run_in_order(program, prices)) return *std::move(timeline);
+  return run_by_dependency(program, prices);
+}
+
+Timeline run_by_dependency(const StepProgram& program, const PricedProgram& prices) { return AnalyticRun(program, prices).run(); }
 
 }  // namespace trainyard

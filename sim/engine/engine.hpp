@@ -22,4 +22,8 @@ class StuckProgram : public std::logic_error {
 // Every transfer takes its closed-form time.
 Timeline run_analytic(const StepProgram& program, const PricedProgram& prices);
 
+// The same by explicit dependency counting, for programs in any legal order; several times slower, and the oracle of
+// the fast pass.
+Timeline run_by_dependency(const StepProgram& program, const PricedProgram& prices);
+
 }  // namespace trainyard

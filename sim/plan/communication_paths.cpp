@@ -1,6 +1,7 @@
 #include "sim/plan/communication_paths.hpp"
 
 #include <algorithm>
+#include <deque>
 #include <limits>
 #include <utility>
 
@@ -20,39 +21,55 @@ double ring_bandwidth(const TierPath& path) {
   return worst;
 }
 
-// Groups whose members sit alike (same GPUs of their nodes, same distances between nodes and leaves) cross the same
-// links: each such pattern is asked for once.
-class SlowestPath {
+// Groups whose members sit alike (same GPUs of their nodes, same distances between nodes, leaves and NVLink domains)
+// cross the same links: each such pattern is asked for once per layout.
+class PathsByPattern {
  public:
-  explicit SlowestPath(const Routes& routes) : routes_(routes) {}
+  explicit PathsByPattern(const Routes& routes) : routes_(routes) {}
 
-  void consider(const std::vector<DeviceId>& devices) {
+  const TierPath& path(const std::vector<DeviceId>& devices) {
     pattern_.clear();
     const Cluster& cluster = routes_.cluster();
     const NodeId first = cluster.node_of(devices.front());
     for (const DeviceId d : devices) {
       const NodeId node = cluster.node_of(d);
       pattern_.push_back(cluster.local_index(d));
-      pattern_.push_back(node.value - first.value);
-      pattern_.push_back(routes_.leaf(node) - routes_.leaf(first));
-      pattern_.push_back(routes_.nvlink_domain(node) - routes_.nvlink_domain(first));
+      if (node == first) continue;
+      pattern_.push_back(first.value - node.value);
+      pattern_.push_back(routes_.leaf(first) - routes_.leaf(node));
+      pattern_.push_back(routes_.nvlink_domain(first) - routes_.nvlink_domain(node));
     }
-    if (std::find(seen_.begin(), seen_.end(), pattern_) != seen_.end()) return;
-    seen_.push_back(pattern_);
-    TierPath path = group_path(routes_, devices).tiers;
-    if (seen_.size() == 1 || ring_bandwidth(path) < ring_bandwidth(slowest_)) slowest_ = std::move(path);
+    for (const Known& known : known_)
+      if (known.pattern == pattern_) return known.path;
+    known_.push_back({pattern_, group_path(routes_, devices).tiers});
+    return known_.back().path;
   }
-  TierPath take() { return std::move(slowest_); }
 
  private:
+  struct Known {
+    std::vector<int> pattern;
+    TierPath path;
+  };
   const Routes& routes_;
-  TierPath slowest_;
   std::vector<int> pattern_;
-  std::vector<std::vector<int>> seen_;
+  std::deque<Known> known_;
 };
 
-StagePaths stage_paths(const RankLayout& layout, const Routes& routes, int stage) {
-  SlowestPath tp_path(routes), gradient_path(routes), next_path(routes);
+// The path with the least bandwidth of those considered.
+class Slowest {
+ public:
+  void consider(const TierPath& path) {
+    if (path_ != nullptr && (path_ == &path || ring_bandwidth(path) >= ring_bandwidth(*path_))) return;
+    path_ = &path;
+  }
+  TierPath get() const { return path_ == nullptr ? TierPath{} : *path_; }
+
+ private:
+  const TierPath* path_ = nullptr;
+};
+
+StagePaths stage_paths(const RankLayout& layout, PathsByPattern& paths, int stage) {
+  Slowest slowest_tp, slowest_gradients, slowest_next;
   std::vector<DeviceId> devices;
   const auto device = [&](const RankCoordinates& at) { return layout.device[layout.rank(at).index()]; };
   const int next = (stage + 1) % layout.pp;
@@ -60,24 +77,25 @@ StagePaths stage_paths(const RankLayout& layout, const Routes& routes, int stage
     for (int cp = 0; cp < layout.cp; ++cp) {
       devices.clear();
       for (int tp = 0; tp < layout.tp; ++tp) devices.push_back(device({tp, cp, dp, stage}));
-      if (layout.tp > 1) tp_path.consider(devices);
+      if (layout.tp > 1) slowest_tp.consider(paths.path(devices));
     }
   for (int tp = 0; tp < layout.tp; ++tp) {
     devices.clear();
     for (int dp = 0; dp < layout.dp; ++dp)
       for (int cp = 0; cp < layout.cp; ++cp) devices.push_back(device({tp, cp, dp, stage}));
-    if (devices.size() > 1) gradient_path.consider(devices);
+    if (devices.size() > 1) slowest_gradients.consider(paths.path(devices));
     for (int dp = 0; dp < layout.dp && layout.pp > 1; ++dp)
-      next_path.consider({device({tp, 0, dp, stage}), device({tp, 0, dp, next})});
+      slowest_next.consider(paths.path({device({tp, 0, dp, stage}), device({tp, 0, dp, next})}));
   }
-  return {tp_path.take(), gradient_path.take(), next_path.take()};
+  return {slowest_tp.get(), slowest_gradients.get(), slowest_next.get()};
 }
 
 }  // namespace
 
 CommunicationPaths communication_paths(const RankLayout& layout, const Routes& routes) {
   CommunicationPaths paths;
-  for (int stage = 0; stage < layout.pp; ++stage) paths.stages.push_back(stage_paths(layout, routes, stage));
+  PathsByPattern patterns(routes);
+  for (int stage = 0; stage < layout.pp; ++stage) paths.stages.push_back(stage_paths(layout, patterns, stage));
   if (layout.pp > 1)
     paths.embedding = group_path(routes, std::vector<DeviceId>{layout.device[layout.rank({0, 0, 0, 0}).index()],
                                                                layout.device[layout.rank({0, 0, 0, layout.pp - 1}).index()]}).tiers;

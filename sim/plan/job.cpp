@@ -15,7 +15,7 @@ Job load_job(const std::string& scenario, const std::vector<std::pair<std::strin
              const std::optional<std::string>& profile_file) {
   const std::string path = scenario_file("", scenario);
   YamlValue document = read_yaml_file(path);
-  for (const auto& [key, text] : overrides) document = with_override(document, key, text);
+  for (const auto& [key, text] : overrides) document = with_override(document, override_path(document, key), text);
   YamlMapping top(document);
   Job job;
   job.name = std::filesystem::path(path).stem().string();

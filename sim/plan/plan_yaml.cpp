@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <limits>
 #include <string_view>
 #include <vector>
@@ -12,6 +14,25 @@ namespace {
 constexpr long long largest_size = std::numeric_limits<int>::max();
 
 using Spellings = std::vector<std::string_view>;
+
+// Canonical key first.
+const std::array<Spellings, 10> alias_groups = {{{"tensor_model_parallel_size", "tp"},
+                                                 {"pipeline_model_parallel_size", "pp"},
+                                                 {"num_virtual_stages_per_pipeline_rank", "vpp"},
+                                                 {"data_parallel_size", "dp"},
+                                                 {"context_parallel_size", "cp"},
+                                                 {"expert_model_parallel_size", "ep"},
+                                                 {"expert_tensor_parallel_size", "etp"},
+                                                 {"micro_batch_size", "mbs"},
+                                                 {"global_batch_size", "gbs"},
+                                                 {"layers_per_chunk", "pipeline_layout"}}};
+
+const Spellings& spellings_of(std::string_view key) {
+  for (const Spellings& group : alias_groups)
+    if (std::find(group.begin(), group.end(), key) != group.end()) return group;
+  static const Spellings none;
+  return none;
+}
 
 int size_of(const YamlValue& value) { return static_cast<int>(value.as_int(1, largest_size)); }
 
@@ -24,18 +45,18 @@ void read_switch(YamlMapping& mapping, std::string_view key, std::optional<bool>
 }
 
 std::optional<YamlValue> global_batch(YamlMapping& mapping) {
-  return mapping.optional_of({"global_batch_size", "gbs"});
+  return mapping.optional_of(spellings_of("gbs"));
 }
 
 void read_sizes(YamlMapping& mapping, Plan& plan) {
-  read_size(mapping, {"tensor_model_parallel_size", "tp"}, plan.tensor_parallel);
-  read_size(mapping, {"pipeline_model_parallel_size", "pp"}, plan.pipeline_parallel);
-  read_size(mapping, {"num_virtual_stages_per_pipeline_rank", "vpp"}, plan.virtual_stages);
-  read_size(mapping, {"data_parallel_size", "dp"}, plan.data_parallel);
-  read_size(mapping, {"context_parallel_size", "cp"}, plan.context_parallel);
-  read_size(mapping, {"expert_model_parallel_size", "ep"}, plan.expert_parallel);
-  read_size(mapping, {"expert_tensor_parallel_size", "etp"}, plan.expert_tensor_parallel);
-  read_size(mapping, {"micro_batch_size", "mbs"}, plan.micro_batch_size);
+  read_size(mapping, spellings_of("tp"), plan.tensor_parallel);
+  read_size(mapping, spellings_of("pp"), plan.pipeline_parallel);
+  read_size(mapping, spellings_of("vpp"), plan.virtual_stages);
+  read_size(mapping, spellings_of("dp"), plan.data_parallel);
+  read_size(mapping, spellings_of("cp"), plan.context_parallel);
+  read_size(mapping, spellings_of("ep"), plan.expert_parallel);
+  read_size(mapping, spellings_of("etp"), plan.expert_tensor_parallel);
+  read_size(mapping, spellings_of("mbs"), plan.micro_batch_size);
 }
 
 void read_data_parallel_kind(YamlMapping& mapping, Plan& plan) {
@@ -53,7 +74,7 @@ void read_data_parallel_kind(YamlMapping& mapping, Plan& plan) {
 }
 
 void read_layers(YamlMapping& mapping, Plan& plan) {
-  const auto layers = mapping.optional_of({"layers_per_chunk", "pipeline_layout"});
+  const auto layers = mapping.optional_of(spellings_of("layers_per_chunk"));
   if (!layers) return;
   for (const YamlValue& entry : layers->as_sequence())
     plan.layers_per_chunk.push_back(static_cast<int>(entry.as_int(0, largest_size)));
@@ -207,6 +228,23 @@ std::string to_yaml(const Plan& plan, const Workload& workload) {
   line("rank_order", plan.rank_order);
   line("placement", placement_yaml(plan));
   return text + overlap_yaml(plan);
+}
+
+std::string override_path(const YamlValue& scenario, const std::string& dotted_path) {
+  constexpr std::string_view in_plan = "plan.", in_workload = "workload.";
+  const bool plan = dotted_path.starts_with(in_plan);
+  if (!plan && !dotted_path.starts_with(in_workload)) return dotted_path;
+  const std::string key = dotted_path.substr(plan ? in_plan.size() : in_workload.size());
+  const auto stands_in = [&](const char* part, std::string_view spelling) {
+    const YAML::Node mapping = scenario.node()[part];
+    return mapping.IsDefined() && mapping.IsMap() && mapping[std::string(spelling)].IsDefined();
+  };
+  for (const std::string_view spelling : spellings_of(key))
+    for (const char* part : {"plan", "workload"}) {
+      if (std::string_view(part) == "workload" && spellings_of(key).back() != "gbs") continue;  // the one key both may hold
+      if (stands_in(part, spelling)) return fmt::format("{}.{}", part, spelling);
+    }
+  return dotted_path;
 }
 
 }  // namespace trainyard

@@ -27,6 +27,10 @@ PlanAndWorkload read_plan_and_workload(const std::optional<YamlValue>& plan, con
 Plan read_plan(const YamlValue& plan);
 Workload read_workload(const YamlValue& workload);
 
+// Where an override such as "plan.tp" goes in a scenario document: to the spelling and, for the global batch, the
+// mapping that the document already uses, so that it replaces the setting instead of standing beside it.
+std::string override_path(const YamlValue& scenario, const std::string& dotted_path);
+
 // Both mappings as block YAML with canonical keys, `workload:` first; reading it gives back the same values.
 // Settings left to a default (data_parallel_size, the overlap switches …) are left out.
 std::string to_yaml(const Plan& plan, const Workload& workload);

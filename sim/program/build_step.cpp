@@ -59,6 +59,7 @@ class StepBuilder {
 
   StepProgram build() {
     program_.micro_batches = shape_.micro_batches;
+    program_.works.reserve(64 + 16 * static_cast<std::size_t>(shape_.stages * shape_.chunks));
     make_segments();
     make_memory();
     make_chunks();
@@ -161,11 +162,9 @@ class StepBuilder {
     Instruction i;
     i.work = work_index;
     i.memory = memory_index;
-    i.after_begin = static_cast<std::int32_t>(kind_->after.size());
-    for (int dependency : waits_)
-      if (dependency >= 0) kind_->after.push_back(InstructionId(dependency));
-    i.after_count = static_cast<std::int32_t>(kind_->after.size()) - i.after_begin;
-    waits_.clear();
+    i.after_begin = waits_begin_;
+    i.after_count = static_cast<std::int32_t>(kind_->after.size()) - waits_begin_;
+    waits_begin_ += i.after_count;
     i.micro_batch = micro_batch;
     i.chunk = static_cast<std::int16_t>(chunk);
     i.stream = stream;
@@ -176,8 +175,9 @@ class StepBuilder {
     if (stream == Stream::tp) last_tp_ = id;
     return id;
   }
+  // The next instruction waits for `id`; -1 is nothing.
   void wait(int id) {
-    if (id >= 0) waits_.push_back(id);
+    if (id >= 0) kind_->after.emplace_back(id);
   }
   // All compute emitted so far, with the TP collectives and host floor that belong to it.
   void wait_for_compute() {
@@ -246,11 +246,11 @@ class StepBuilder {
   int emit_host(int segment, Phase phase, const Slot& slot) {
     int& cached = host_works_[static_cast<std::size_t>(segment)];
     if (cached < 0) cached = work(HostIssue{segment});
-    std::vector<int> kept = std::exchange(waits_, {});
+    // The segment itself waits for what it was told to as well.
+    const std::vector<InstructionId> kept(kind_->after.begin() + waits_begin_, kind_->after.end());
     wait_for_compute();
-    for (int w : kept) wait(w);
     const int id = emit(cached, Stream::host, phase, slot.micro_batch, slot.chunk);
-    waits_ = std::move(kept);
+    kind_->after.insert(kind_->after.end(), kept.begin(), kept.end());
     return id;
   }
   std::pair<int, int> split_effect(int segment, int effect) {
@@ -316,7 +316,9 @@ class StepBuilder {
     kind_->ranks = in_.layout->world_size() / shape_.stages;
     kind_->representative = in_.layout->rank({0, 0, 0, stage});
     last_compute_ = last_tp_ = last_send_ = pending_host_ = -1;
+    waits_begin_ = 0;
     reserve_and_resident();
+    gradient_path_ = path(in_.paths->stages[static_cast<std::size_t>(stage)].gradients);
     make_transfers();
     make_chunk_works();
     gathered_.assign(static_cast<std::size_t>(shape_.chunks), {});
@@ -457,19 +459,18 @@ class StepBuilder {
     return head ? std::max(Bytes(0), working_set_ - saved_head_) : working_set_;
   }
 
-  int dp_path() { return path(in_.paths->stages[static_cast<std::size_t>(stage_)].gradients); }
 
   void emit_gradient_sync(double parameters) {
     const bool sharded = sharded_optimizer();
     Collective c{Axis::dp, sharded ? CollectiveKind::reduce_scatter : CollectiveKind::all_reduce,
-                 Bytes(bytes_per_element(overlaps_.gradient_type) * parameters), 1.0, dp_path(), 1, -1, "gradients",
+                 Bytes(bytes_per_element(overlaps_.gradient_type) * parameters), 1.0, gradient_path_, 1, -1, "gradients",
                  sharded ? stack_.distributed_optimizer_factor : 1.0, -1, -1};
     wait_for_compute();
     reduced_.push_back(emit(work(c), Stream::dp, Phase::gradient_sync, -1, 0));
   }
 
   Collective parameter_gather(double parameters) {
-    return {Axis::dp, CollectiveKind::all_gather, Bytes(weight_bytes * parameters), 1.0, dp_path(), 1, -1, "parameters",
+    return {Axis::dp, CollectiveKind::all_gather, Bytes(weight_bytes * parameters), 1.0, gradient_path_, 1, -1, "parameters",
             stack_.distributed_optimizer_factor, -1, -1};
   }
   // Gathers run bucket by bucket from the start of the step, in forward order.
@@ -566,11 +567,12 @@ class StepBuilder {
   RankKind* kind_ = nullptr;
   int stage_ = 0;
   int last_compute_ = -1, last_tp_ = -1, last_send_ = -1, pending_host_ = -1;
+  int gradient_path_ = 0;
   int send_forward_ = -1, receive_forward_ = -1, send_backward_ = -1, receive_backward_ = -1;
   std::vector<ChunkWorks> works_;
   std::vector<std::vector<int>> gathered_;  // [chunk] parameter gathers, forward order
   std::vector<int> reduced_;                // gradient syncs not yet waited for
-  std::vector<int> waits_;
+  std::int32_t waits_begin_ = 0;            // of the next instruction's entries in after
 
   template <class T>
   static std::array<T, segment_count> filled(T value) {

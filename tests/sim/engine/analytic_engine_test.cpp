@@ -98,6 +98,24 @@ TEST_CASE("no two spans of a stream overlap and nothing starts before what it wa
   }
 }
 
+TEST_CASE("lists in an order that cannot be executed as it stands still run if their streams can") {
+  // Each kind lists the send that the other waits for behind its own receive's consumer.
+  StepProgram program;
+  program.works = {Send{Bytes(1), 0, 0}, Receive{Bytes(1), 0, 0}, Send{Bytes(1), 0, 1}, Receive{Bytes(1), 0, 1}, Block{}};
+  RankKind a, b;
+  a.instructions = {instruction(3, Stream::receive_forward), instruction(4, Stream::compute), instruction(0, Stream::send_forward)};
+  b.instructions = {instruction(1, Stream::receive_forward), instruction(4, Stream::compute), instruction(2, Stream::send_forward)};
+  for (RankKind* kind : {&a, &b}) {
+    kind->instructions[1].after_count = 1;
+    kind->after = {InstructionId(0)};
+  }
+  program.kinds = {a, b};
+  PricedProgram prices;
+  prices.works.resize(5);
+  for (WorkPrice& p : prices.works) p.duration = 1_s;
+  CHECK(run_analytic(program, prices).makespan == 2_s);  // both messages at once, then both blocks
+}
+
 TEST_CASE("equal inputs give equal timelines") {
   const UnitPipeline u{.stages = 8, .micro_batches = 16, .chunks = 2, .schedule = ScheduleKind::interleaved, .hop = 0.1};
   const StepProgram program = program_of(u);

@@ -186,3 +186,14 @@ TEST_CASE("every enumerator has a word that reads back") {
   CHECK_FALSE(schedule_from("1F1B"));
   CHECK_FALSE(axis_from("xp"));
 }
+
+TEST_CASE("an override lands on the spelling that the scenario uses") {
+  const YamlValue scenario = read_yaml_text(
+      "plan: {tensor_model_parallel_size: 4, pp: 2}\nworkload: {sequence_length: 8, global_batch_size: 16}\n", "f");
+  CHECK(override_path(scenario, "plan.tp") == "plan.tensor_model_parallel_size");
+  CHECK(override_path(scenario, "plan.pipeline_model_parallel_size") == "plan.pp");
+  CHECK(override_path(scenario, "plan.vpp") == "plan.vpp");
+  CHECK(override_path(scenario, "plan.gbs") == "workload.global_batch_size");
+  CHECK(override_path(scenario, "workload.sequence_length") == "workload.sequence_length");
+  CHECK(override_path(scenario, "nodes") == "nodes");
+}
