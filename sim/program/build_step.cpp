@@ -326,10 +326,7 @@ class StepBuilder {
     if (overlaps_.param_gather && sharded_optimizer()) for (int c = 0; c < shape_.chunks; ++c) emit_parameter_gathers(c);
     const ScheduleRow* row = find_schedule(plan_.schedule);
     assert(row != nullptr && "check_plan refuses schedules without a builder");
-    for (const Slot& slot : row->slots(shape_, stage)) {
-      if (slot.kind == SlotKind::forward) emit_forward(slot);
-      if (slot.kind == SlotKind::backward) emit_backward(slot);
-    }
+    emit_slots(row->slots(shape_, stage));
     emit_step_end();
   }
 
@@ -387,11 +384,33 @@ class StepBuilder {
     if (overlaps_.blocking_p2p) wait(std::exchange(last_send_, -1));
   }
 
-  void emit_forward(const Slot& slot) {
-    const bool first = first_of_model(stage_, slot.chunk);
-    int received = -1;
-    if (!first && shape_.stages > 1)
-      received = emit(receive_forward_, Stream::receive_forward, Phase::forward, slot.micro_batch, slot.chunk);
+  // The next forward's and the next backward's receives are posted ahead of a slot's compute, so that no peer's send
+  // waits behind it.
+  void emit_slots(const std::vector<Slot>& slots) {
+    std::vector<int> received(slots.size(), -1);
+    std::size_t forward_end = 0, backward_end = 0;  // slots below it of that kind have their receive
+    const auto post_until_ahead_of = [&](std::size_t now, SlotKind kind, std::size_t& end) {
+      for (; end < slots.size() && (end == 0 || end - 1 <= now || slots[end - 1].kind != kind); ++end)
+        if (slots[end].kind == kind) received[end] = emit_receive(slots[end]);
+    };
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      post_until_ahead_of(i, SlotKind::forward, forward_end);
+      post_until_ahead_of(i, SlotKind::backward, backward_end);
+      if (slots[i].kind == SlotKind::forward) emit_forward(slots[i], received[i]);
+      if (slots[i].kind == SlotKind::backward) emit_backward(slots[i], received[i]);
+    }
+  }
+
+  int emit_receive(const Slot& slot) {
+    if (shape_.stages == 1) return -1;
+    if (slot.kind == SlotKind::forward && !first_of_model(stage_, slot.chunk))
+      return emit(receive_forward_, Stream::receive_forward, Phase::forward, slot.micro_batch, slot.chunk);
+    if (slot.kind == SlotKind::backward && !last_of_model(stage_, slot.chunk))
+      return emit(receive_backward_, Stream::receive_backward, Phase::backward, slot.micro_batch, slot.chunk);
+    return -1;
+  }
+
+  void emit_forward(const Slot& slot, int received) {
     wait_for_blocking();
     wait(received);
     ChunkWorks& w = works_[static_cast<std::size_t>(slot.chunk)];
@@ -409,10 +428,7 @@ class StepBuilder {
     last_send_ = emit(work_index, stream, phase, slot.micro_batch, slot.chunk);
   }
 
-  void emit_backward(const Slot& slot) {
-    int received = -1;
-    if (!last_of_model(stage_, slot.chunk) && shape_.stages > 1)
-      received = emit(receive_backward_, Stream::receive_backward, Phase::backward, slot.micro_batch, slot.chunk);
+  void emit_backward(const Slot& slot, int received) {
     wait_for_blocking();
     wait(received);
     ChunkWorks& w = works_[static_cast<std::size_t>(slot.chunk)];

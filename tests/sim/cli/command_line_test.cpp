@@ -207,7 +207,7 @@ TEST_CASE("compare shows two scenarios, and --set-b changes only the second") {
   CHECK(object["b"]["plan"]["num_virtual_stages_per_pipeline_rank"] == 1);
 }
 
-TEST_CASE("--trace writes the file beside the answer") {
+TEST_CASE("simulate writes a trace beside the answer") {
   const Folder folder;
   for (const char* name : {"a.pftrace", "a.pftrace.gz"}) {
     const std::string path = folder.path() + "/" + name;
