@@ -1,3 +1,3 @@
 trainyard_test(program_test
-  SOURCES sim/program/schedule_test.cpp support/unit_pipeline.cpp
+  SOURCES sim/program/schedule_test.cpp sim/program/traffic_test.cpp support/unit_pipeline.cpp
   LINKS trainyard_engine)

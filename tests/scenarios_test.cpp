@@ -1,0 +1,120 @@
+// Everything under scenarios/ is an example that must run.
+#include <catch2/catch.hpp>
+
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+
+#include "analysis/simulate.hpp"
+#include "models/model_config.hpp"
+#include "models/profile_yaml.hpp"
+#include "sim/base/scenario_files.hpp"
+#include "topology/cluster_yaml.hpp"
+
+using namespace trainyard;
+
+namespace {
+
+const std::filesystem::path scenarios = std::filesystem::path(TRAINYARD_SOURCE_DIR) / "scenarios";
+
+Job llama_on(const std::string& cluster, const std::string& nodes, const std::string& plan) {
+  return load_job((scenarios / "llama3-70b-64xh100.yaml").string(),
+                  {{"model", "llama2-7b"}, {"cluster", cluster}, {"nodes", nodes}, {"plan", plan},
+                   {"workload", "{sequence_length: 4096, global_batch_size: 1152, precision: bf16}"}});
+}
+
+void check_sane(const SimulatedStep& step) {
+  const StepResult& r = step.result;
+  CHECK(r.step_time.value > 0);
+  CHECK(std::isfinite(r.step_time.value));
+  CHECK(r.mfu > 0);
+  CHECK(r.mfu < 1);
+  CHECK(r.hfu >= r.mfu * 0.99);
+  CHECK(r.step_time_p10 <= r.step_time);
+  CHECK(r.step_time <= r.step_time_p90);
+  CHECK(violations(step.program).empty());
+}
+
+}  // namespace
+
+TEST_CASE("every shipped scenario is legal and simulates") {
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(scenarios)) {
+    if (entry.path().extension() != ".yaml") continue;
+    INFO(entry.path().string());
+    const Job job = load_job(entry.path().string());
+    CHECK(check_plan(job.plan, job.model, job.workload, job.cluster).empty());
+    check_sane(simulate_step(job, Routes(job.cluster)));
+    ++count;
+  }
+  CHECK(count >= 2);
+}
+
+TEST_CASE("the main scenario fits and is neither hopeless nor impossible") {
+  const Job job = load_job((scenarios / "llama3-70b-64xh100.yaml").string());
+  const StepResult r = simulate_step(job, Routes(job.cluster)).result;
+  CHECK(r.memory.fits);
+  // Published H100 runs of this model without userbuffers or context parallelism reach 35 to 52 % of the dense peak.
+  CHECK(r.mfu > 0.35);
+  CHECK(r.mfu < 0.52);
+}
+
+TEST_CASE("every cluster preset trains a 7B model on one and on several nodes") {
+  for (const std::string& name : scenario_names("clusters")) {
+    INFO(name);
+    const Cluster one = read_cluster_file(name, 1);
+    const int tp = one.gpus_per_node() % 4 == 0 ? 4 : 1;
+    Job job = llama_on(name, "1", "{tp: " + std::to_string(tp) + "}");
+    REQUIRE(check_plan(job.plan, job.model, job.workload, job.cluster).empty());
+    const Seconds alone = simulate_step(job, Routes(job.cluster)).result.step_time;
+    check_sane(simulate_step(job, Routes(job.cluster)));
+    job = llama_on(name, "4", "{tp: " + std::to_string(tp) + ", data_parallel: distributed_optimizer}");
+    REQUIRE(check_plan(job.plan, job.model, job.workload, job.cluster).empty());
+    check_sane(simulate_step(job, Routes(job.cluster)));
+    CHECK(simulate_step(job, Routes(job.cluster)).result.step_time < alone);
+  }
+}
+
+TEST_CASE("every model preset loads; the dense ones train on 64 GPUs") {
+  const Job base = load_job((scenarios / "llama3-70b-64xh100.yaml").string());
+  for (const std::string& name : scenario_names("models")) {
+    INFO(name);
+    Job job = base;
+    job.model = load_model(name).shape;
+    job.plan = Plan{};
+    job.plan.global_batch_size = 64;
+    const std::vector<PlanProblem> problems = check_plan(job.plan, job.model, job.workload, job.cluster);
+    const bool unsupported = job.model.moe || job.model.latent_attention;
+    CHECK(problems.empty() != unsupported);
+    for (const PlanProblem& p : problems) CHECK(p.unsupported);
+    if (problems.empty()) check_sane(simulate_step(job, Routes(job.cluster)));
+  }
+}
+
+TEST_CASE("every profile is complete, and every constant names its source") {
+  for (const std::string& name : scenario_names("profiles/devices"))
+    for (const Provenance& p : load_device_profile(name).provenance) CHECK_FALSE(p.source.empty());
+  for (const std::string& name : scenario_names("profiles/networks"))
+    for (const Provenance& p : load_network_profile(name).provenance) CHECK_FALSE(p.source.empty());
+  for (const std::string& name : scenario_names("profiles/stacks"))
+    for (const Provenance& p : load_stack_profile(name).provenance) CHECK_FALSE(p.source.empty());
+}
+
+TEST_CASE("a profile without one of its constants is refused by the constant's name") {
+  const auto write = [](const std::string& text) {
+    const std::string path = (std::filesystem::temp_directory_path() / "trainyard-profile-test.yaml").string();
+    FILE* f = std::fopen(path.c_str(), "w");
+    REQUIRE(f != nullptr);
+    std::fputs(text.c_str(), f);
+    std::fclose(f);
+    return path;
+  };
+  const Job job = load_job((scenarios / "llama3-70b-64xh100.yaml").string());
+  CHECK_THROWS_WITH(with_profile_file(job.profile, write("kind: network\nname: mine\nconstants: {}\n")), Catch::Contains("collective_efficiency"));
+  CHECK_THROWS_WITH(with_profile_file(job.profile, write("kind: network\nname: mine\ninherits: infiniband\nconstants:\n  p2p_eficiency: {value: 1, source: me}\n")),
+                    Catch::Contains("p2p_efficiency"));
+  const Profile mine = with_profile_file(
+      job.profile, write("kind: network\nname: mine\ninherits: infiniband\nconstants:\n  p2p_efficiency: {value: 0.5, source: my test}\n"));
+  CHECK(mine.network.p2p_efficiency == 0.5);
+  CHECK(mine.network.collective_efficiency == job.profile.network.collective_efficiency);
+}
