@@ -75,7 +75,7 @@ Seconds attention_time(const Attention& a, AttentionKernel kernel, const DeviceP
   const double blocks = std::ceil(s / attention_rows);
   const double window = a.window > 0 ? std::min(s, static_cast<double>(a.window)) : s;
   // Causal: block i sees min(window, 128 (i+1)) keys; the first `ramp` blocks are below the cap.
-  const double ramp = std::min(blocks, std::floor(window / attention_rows));
+  const double ramp = a.causal ? std::min(blocks, std::floor(window / attention_rows)) : 0.0;
   const double keys = attention_rows * ramp * (ramp + 1) / 2.0 + (blocks - ramp) * window;
   const double longest = std::min(window, blocks * attention_rows);
   const double flops_per_pair = a.backward ? 2.0 * static_cast<double>(3 * a.d_qk + 2 * a.d_v) : 2.0 * static_cast<double>(a.d_qk + a.d_v);

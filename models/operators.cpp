@@ -177,7 +177,7 @@ class Builder {
   }
   Attention flash(bool backward) const {
     return Attention{slice_.sequences, slice_.sequence_length, heads_, model_.head_dim, model_.head_dim,
-                     model_.sliding_window, backward};
+                     model_.sliding_window, backward, true};
   }
 
   const ModelShape& model_;
@@ -231,7 +231,7 @@ Flops flops(const Operator& op) {
   if (const auto* a = std::get_if<Attention>(&op.work)) {
     const double s = static_cast<double>(a->length);
     const double w = a->window > 0 ? std::min(s, static_cast<double>(a->window)) : s;
-    const double mean_keys = w * (1.0 - (w - 1.0) / (2.0 * s));
+    const double mean_keys = a->causal ? w * (1.0 - (w - 1.0) / (2.0 * s)) : w;
     const double per_pair = a->backward ? 2.0 * static_cast<double>(3 * a->d_qk + 2 * a->d_v) : 2.0 * static_cast<double>(a->d_qk + a->d_v);
     return Flops(per_pair * mean_keys * s * static_cast<double>(a->sequences * a->heads));
   }

@@ -28,6 +28,7 @@ struct Attention {
   std::int64_t sequences = 0, length = 0, heads = 0, d_qk = 0, d_v = 0;
   std::int64_t window = 0;   // keys attended at most; 0 = all
   bool backward = false;
+  bool causal = true;        // a query attends to the keys before it only
   friend bool operator==(const Attention&, const Attention&) = default;
 };
 

@@ -52,6 +52,7 @@ struct DeviceProfile {
   int multiprocessors = 0;
   FlopsPerSecond peak_half{};      // dense bf16/fp16
   FlopsPerSecond peak_fp8{};       // dense; 0 = no fp8
+  bool bf16 = true;                // false: fp16 only (Volta)
   BytesPerSecond memory_bandwidth{};
   GemmModel gemm;
   double training_derate = 1;      // sustained GEMM speed inside a training step relative to the benchmark loop

@@ -16,6 +16,7 @@ void visit_constants(DeviceProfile& d, Visit&& visit) {
   visit("multiprocessors", d.multiprocessors);
   visit("peak_half", d.peak_half);
   visit("peak_fp8", d.peak_fp8);
+  visit("bf16", d.bf16);
   visit("memory_bandwidth", d.memory_bandwidth);
   visit("gemm.sustained", d.gemm.sustained);
   visit("gemm.tile_efficiency", d.gemm.tile_efficiency);

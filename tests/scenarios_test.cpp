@@ -20,7 +20,7 @@ const std::filesystem::path scenarios = std::filesystem::path(TRAINYARD_SOURCE_D
 Job llama_on(const std::string& cluster, const std::string& nodes, const std::string& plan) {
   return load_job((scenarios / "llama3-70b-64xh100.yaml").string(),
                   {{"model", "llama2-7b"}, {"cluster", cluster}, {"nodes", nodes}, {"plan", plan},
-                   {"workload", "{sequence_length: 4096, global_batch_size: 1152, precision: bf16}"}});
+                   {"workload", "{sequence_length: 4096, global_batch_size: 1152, precision: fp16}"}});
 }
 
 void check_sane(const SimulatedStep& step) {
@@ -73,6 +73,16 @@ TEST_CASE("every cluster preset trains a 7B model on one and on several nodes") 
     check_sane(simulate_step(job, Routes(job.cluster)));
     CHECK(simulate_step(job, Routes(job.cluster)).result.step_time < alone);
   }
+}
+
+TEST_CASE("bf16 on a GPU without it is refused") {
+  CHECK_THROWS_WITH(load_job((scenarios / "llama3-70b-64xh100.yaml").string(), {{"cluster", "dgx-1v"}}), Catch::Contains("has no bf16"));
+}
+
+TEST_CASE("dense peaks are clock x multiprocessors x FLOPs per clock") {
+  // 2 x 512 FMA per clock and SM on A100, 2 x 1024 x 2 on H100.
+  CHECK(load_device_profile("a100-sxm-80gb").peak_half.value == Approx(1410e6 * 256 * 2 * 432).epsilon(1e-3));
+  CHECK(load_device_profile("h100-sxm-80gb").peak_half.value == Approx(1830e6 * 512 * 2 * 528).epsilon(1e-3));
 }
 
 TEST_CASE("every model preset loads; the dense ones train on 64 GPUs") {

@@ -26,7 +26,8 @@ Job load_job(const std::string& scenario, const std::vector<std::pair<std::strin
   const auto nodes = top.optional("nodes");
   job.cluster = read_cluster(cluster, nodes ? std::optional(static_cast<int>(nodes->as_int(1, most_nodes))) : std::nullopt);
   for (const std::string& warning : job.cluster.node.warnings) job.warnings.push_back(warning);
-  const PlanAndWorkload read = read_plan_and_workload(top.optional("plan"), top.required("workload"));
+  const YamlValue workload = top.required("workload");
+  const PlanAndWorkload read = read_plan_and_workload(top.optional("plan"), workload);
   job.plan = read.plan;
   job.workload = read.workload;
   const auto stack = top.optional("stack");
@@ -34,6 +35,8 @@ Job load_job(const std::string& scenario, const std::vector<std::pair<std::strin
   top.finish();
   job.profile = load_profile(job.cluster.gpu, job.cluster.fabric.network, stack ? stack->as_string() : "megatron-core");
   if (profile_file) job.profile = with_profile_file(std::move(job.profile), *profile_file);
+  if (job.workload.precision == DataType::bf16 && !job.profile.device.bf16)
+    workload.fail(job.profile.device.name + " has no bf16", "precision: fp16");
   return job;
 }
 
