@@ -85,7 +85,7 @@ TEST_CASE("dense peaks are clock x multiprocessors x FLOPs per clock") {
   CHECK(load_device_profile("h100-sxm-80gb").peak_half.value == Approx(1830e6 * 512 * 2 * 528).epsilon(1e-3));
 }
 
-TEST_CASE("every model preset loads; the dense ones train on 64 GPUs") {
+TEST_CASE("every model preset loads, the dense ones train on 64 GPUs") {
   const Job base = load_job((scenarios / "llama3-70b-64xh100.yaml").string());
   for (const std::string& name : scenario_names("models")) {
     INFO(name);

@@ -26,7 +26,7 @@ std::string error_of(const std::string& yaml) {
 }
 std::string error_with(const std::string& line) { return error_of(minimal + line + "\n"); }
 
-TEST_CASE("four keys describe a model; the rest has defaults") {
+TEST_CASE("four keys describe a model, the rest has defaults") {
   const ModelShape m = read(minimal);
   CHECK(m.name == "m");
   CHECK(m.kv_heads == 4);

@@ -81,7 +81,7 @@ TEST_CASE("broken, foreign and empty XML is refused at its line") {
   CHECK_THAT(error(deep + "</cpu></system>"), Contains("nested too deep"));
 }
 
-TEST_CASE("cloud templates load without NVLink and say so; others are refused") {
+TEST_CASE("cloud templates load without NVLink and say so, others are refused") {
   if (!std::filesystem::exists(samples())) {
     WARN("skipped: no samples in " << samples());
     return;

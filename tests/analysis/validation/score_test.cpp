@@ -127,7 +127,7 @@ TEST_CASE("a choice that ran out of memory is counted and the next one taken") {
   CHECK(score.ranking->regret == Approx(0.0).margin(1e-12));
 }
 
-TEST_CASE("two plans, or three measurements of one, are no ranking; other jobs are not mixed in") {
+TEST_CASE("two plans, or three measurements of one, are no ranking, other jobs are not mixed in") {
   CHECK(!only_group({plan("a", 1, 4, 4), plan("b", 2, 5, 5)}).ranking);
   CHECK(!only_group({plan("a", 1, 4, 4), plan("b", 1, 5, 5), plan("c", 1, 6, 6)}).ranking);
   ValidatedRun other = plan("c", 4, 6, 6);

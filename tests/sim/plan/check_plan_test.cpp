@@ -209,7 +209,7 @@ TEST_CASE("with a different expert grid pp must be the slowest axis") {
   CHECK_THAT(problem(c), Contains("ep: rank_order 'tp-cp-ep-pp-dp' must end with pp"));
 }
 
-TEST_CASE("rank_order must name every axis once; ep may be left out") {
+TEST_CASE("rank_order must name every axis once, ep may be left out") {
   Case c;
   c.plan.rank_order = "tp-cp-dp-pp";
   CHECK(problem(c) == "");
