@@ -206,7 +206,7 @@ class CommunicationTable {
     const std::vector<Tier>& tiers = program_.paths[static_cast<std::size_t>(path)];
     line.axis = Axis::pp;
     line.collective = "send/recv";
-    line.purpose = "activations and their gradients";
+    line.purpose = "activations";
     line.group_size = 2;
     line.count += uses;
     line.busy += static_cast<double>(uses) * duration;
