@@ -14,7 +14,8 @@ namespace {
 constexpr double time_resolution = 1e-12;  // seconds; below it two times are the same
 
 bool is_pipeline(Stream s) {
-  return s == Stream::send_forward || s == Stream::receive_forward || s == Stream::send_backward || s == Stream::receive_backward;
+  return s == Stream::send_forward || s == Stream::receive_forward || s == Stream::send_backward ||
+         s == Stream::receive_backward;
 }
 
 // Walks one rank kind.
@@ -22,7 +23,11 @@ class KindWalk {
  public:
   KindWalk(const StepProgram& program, const PricedProgram& prices, const Timeline& timeline, std::size_t kind,
            std::vector<Seconds>& exposed_of_work)
-      : program_(program), prices_(prices), kind_(program.kinds[kind]), spans_(timeline.spans[kind]), exposed_of_work_(exposed_of_work) {}
+      : program_(program),
+        prices_(prices),
+        kind_(program.kinds[kind]),
+        spans_(timeline.spans[kind]),
+        exposed_of_work_(exposed_of_work) {}
 
   Breakdown run(Seconds makespan) {
     Seconds free{};
@@ -34,7 +39,8 @@ class KindWalk {
         final_id = static_cast<int>(i);
       }
       if (kind_.instructions[i].stream != Stream::compute) continue;
-      if (spans_[i].start.value - free.value > time_resolution) attribute_gap(static_cast<int>(i), free, spans_[i].start);
+      if (spans_[i].start.value - free.value > time_resolution)
+        attribute_gap(static_cast<int>(i), free, spans_[i].start);
       add_compute(kind_.instructions[i]);
       free = spans_[i].end;
     }
@@ -65,7 +71,8 @@ class KindWalk {
       if (candidate < 0) return;
       if (kind_.instructions[static_cast<std::size_t>(candidate)].stream == Stream::compute) return;
       if (spans_[static_cast<std::size_t>(candidate)].end.value > limit.value + time_resolution) return;
-      if (best < 0 || spans_[static_cast<std::size_t>(candidate)].end > spans_[static_cast<std::size_t>(best)].end) best = candidate;
+      if (best < 0 || spans_[static_cast<std::size_t>(candidate)].end > spans_[static_cast<std::size_t>(best)].end)
+        best = candidate;
     };
     for (int a = 0; a < i.after_count; ++a) consider(kind_.after[static_cast<std::size_t>(i.after_begin + a)].value);
     if (i.stream != Stream::compute) consider(previous_of_stream(id));
@@ -89,7 +96,8 @@ class KindWalk {
     attribute_transfer(cause, from, spans_[static_cast<std::size_t>(cause)].end);
   }
 
-  // [from, to] ends with instruction `id`: its own part is exposed, what precedes it is attributed to what it waited for.
+  // [from, to] ends with instruction `id`: its own part is exposed, what precedes it is attributed to what it waited
+  // for.
   void attribute_transfer(int id, Seconds from, Seconds to) {
     while (to.value - from.value > time_resolution) {
       const Instruction& i = kind_.instructions[static_cast<std::size_t>(id)];
@@ -117,11 +125,21 @@ class KindWalk {
     }
     const auto& c = std::get<Collective>(program_.works[static_cast<std::size_t>(i.work)]);
     switch (c.axis) {
-      case Axis::tp: b_.exposed_tp += time; return;
-      case Axis::cp: b_.exposed_cp += time; return;
-      case Axis::ep: b_.exposed_ep += time; return;
-      case Axis::dp: b_.exposed_dp += time; return;
-      case Axis::pp: b_.exposed_pp += time; return;
+      case Axis::tp:
+        b_.exposed_tp += time;
+        return;
+      case Axis::cp:
+        b_.exposed_cp += time;
+        return;
+      case Axis::ep:
+        b_.exposed_ep += time;
+        return;
+      case Axis::dp:
+        b_.exposed_dp += time;
+        return;
+      case Axis::pp:
+        b_.exposed_pp += time;
+        return;
     }
   }
 
@@ -147,8 +165,8 @@ Breakdown scaled_sum(const std::vector<Breakdown>& all) {
     sum.other += b.other;
   }
   const double k = 1.0 / static_cast<double>(all.size());
-  for (Seconds* part : {&sum.compute, &sum.exposed_tp, &sum.exposed_cp, &sum.exposed_ep, &sum.exposed_pp, &sum.exposed_dp, &sum.bubble,
-                        &sum.optimizer, &sum.other})
+  for (Seconds* part : {&sum.compute, &sum.exposed_tp, &sum.exposed_cp, &sum.exposed_ep, &sum.exposed_pp,
+                        &sum.exposed_dp, &sum.bubble, &sum.optimizer, &sum.other})
     *part *= k;
   return sum;
 }
@@ -156,8 +174,13 @@ Breakdown scaled_sum(const std::vector<Breakdown>& all) {
 // Sums the calls of equal axis, collective and purpose.
 class CommunicationTable {
  public:
-  CommunicationTable(const StepProgram& program, const PricedProgram& prices, const std::vector<Seconds>& exposed, const Profile& profile)
-      : program_(program), prices_(prices), exposed_(exposed), profile_(profile), kinds_(static_cast<double>(program.kinds.size())) {}
+  CommunicationTable(const StepProgram& program, const PricedProgram& prices, const std::vector<Seconds>& exposed,
+                     const Profile& profile)
+      : program_(program),
+        prices_(prices),
+        exposed_(exposed),
+        profile_(profile),
+        kinds_(static_cast<double>(program.kinds.size())) {}
 
   std::vector<CommunicationLine> run(Seconds exposed_tp, const std::vector<std::int64_t>& uses) {
     for (std::size_t w = 0; w < program_.works.size(); ++w) {
@@ -165,7 +188,8 @@ class CommunicationTable {
       const WorkPrice& p = prices_.works[w];
       const Work& work = program_.works[w];
       if (const auto* c = std::get_if<Collective>(&work); c != nullptr && c->segment < 0)
-        add(c->axis, std::string(name(c->kind)), std::string(c->label), c->kind, c->path, c->bytes, uses[w], p.duration, exposed_[w]);
+        add(c->axis, std::string(name(c->kind)), std::string(c->label), c->kind, c->path, c->bytes, uses[w], p.duration,
+            exposed_[w]);
       if (const auto* s = std::get_if<Send>(&work)) add_send(s->path, s->bytes, uses[w], p.duration, exposed_[w]);
       if (const auto* r = std::get_if<Receive>(&work)) add_send(r->path, r->bytes, 0, p.duration, exposed_[w]);
       if (p.tp_collectives > 0) add_tp(p, uses[w]);
@@ -182,8 +206,8 @@ class CommunicationTable {
   }
 
  private:
-  void add(Axis axis, const std::string& collective, const std::string& purpose, CollectiveKind kind, int path, Bytes bytes,
-           std::int64_t uses, Seconds duration, Seconds exposed) {
+  void add(Axis axis, const std::string& collective, const std::string& purpose, CollectiveKind kind, int path,
+           Bytes bytes, std::int64_t uses, Seconds duration, Seconds exposed) {
     const std::vector<Tier>& tiers = program_.paths[static_cast<std::size_t>(path)];
     const int ranks = std::max(1, group_size(tiers));
     CommunicationLine& line = lines_[{axis, collective + purpose}];
@@ -249,7 +273,8 @@ class CommunicationTable {
   std::map<std::pair<Axis, std::string>, CommunicationLine> lines_;
 };
 
-ComputeSplit split_compute(const StepProgram& program, const PricedProgram& prices, Seconds compute, const std::vector<std::int64_t>& uses) {
+ComputeSplit split_compute(const StepProgram& program, const PricedProgram& prices, Seconds compute,
+                           const std::vector<std::int64_t>& uses) {
   ComputeSplit split;
   for (std::size_t w = 0; w < program.works.size(); ++w) {
     const auto* op = std::get_if<OperatorWork>(&program.works[w]);
@@ -270,8 +295,8 @@ ComputeSplit split_compute(const StepProgram& program, const PricedProgram& pric
 
 }  // namespace
 
-TimeAnalysis analyse_time(const StepProgram& program, const PricedProgram& prices, const Timeline& timeline, const Profile& profile,
-                          const std::vector<std::int64_t>& uses) {
+TimeAnalysis analyse_time(const StepProgram& program, const PricedProgram& prices, const Timeline& timeline,
+                          const Profile& profile, const std::vector<std::int64_t>& uses) {
   TimeAnalysis analysis;
   std::vector<Seconds> exposed(program.works.size());
   for (std::size_t k = 0; k < program.kinds.size(); ++k)

@@ -14,16 +14,16 @@
 namespace trainyard {
 
 struct TimeAnalysis {
-  std::vector<Breakdown> per_stage;   // each sums to the makespan
+  std::vector<Breakdown> per_stage;  // each sums to the makespan
   Breakdown mean;
-  ComputeSplit compute;               // of the average rank
+  ComputeSplit compute;  // of the average rank
   std::vector<CommunicationLine> communication;
 };
 
 // A gap of the compute stream belongs to the transfer it ends on, for as long as that transfer ran; the rest of the
 // gap, in which nothing of this rank moved, is the bubble.
 // `uses` are work_uses(program).
-TimeAnalysis analyse_time(const StepProgram& program, const PricedProgram& prices, const Timeline& timeline, const Profile& profile,
-                          const std::vector<std::int64_t>& uses);
+TimeAnalysis analyse_time(const StepProgram& program, const PricedProgram& prices, const Timeline& timeline,
+                          const Profile& profile, const std::vector<std::int64_t>& uses);
 
 }  // namespace trainyard

@@ -14,10 +14,14 @@ namespace {
 std::string number(TermKind kind, double value, const TimeScale& scale) {
   switch (kind) {
     case TermKind::time:
-    case TermKind::part_of_time: return scale.with_unit(Seconds(value));
-    case TermKind::gibibytes: return fmt::format("{:.2f} GiB", value);
-    case TermKind::rate: return fmt::format("{:.1f}", value);
-    case TermKind::fraction: return percent(value);
+    case TermKind::part_of_time:
+      return scale.with_unit(Seconds(value));
+    case TermKind::gibibytes:
+      return fmt::format("{:.2f} GiB", value);
+    case TermKind::rate:
+      return fmt::format("{:.1f}", value);
+    case TermKind::fraction:
+      return percent(value);
   }
   return {};
 }
@@ -36,7 +40,8 @@ std::string scenario_line(std::string_view letter, const ComparedStep& side, con
   const std::string text = fmt::format("{}: {} on {} × {}, {}", side.job->name, side.job->model.name,
                                        side.job->cluster.nodes, side.job->cluster.name, plan_line(side.step->plan));
   const MemoryLedger& memory = side.step->result.memory;
-  std::string lines = fmt::format("{}  {}\n", painted(letter, Ink::accent, style), wrapped(text, style.width - 3, "   "));
+  std::string lines =
+      fmt::format("{}  {}\n", painted(letter, Ink::accent, style), wrapped(text, style.width - 3, "   "));
   if (!memory.fits) lines += fmt::format("   {}\n", painted(memory_verdict(memory), Ink::bad, style));
   return lines;
 }
@@ -45,7 +50,8 @@ std::string verdict(Seconds a, Seconds b) {
   if (!(a.value > 0) || !(b.value > 0)) return "no verdict: a step time is zero";
   const double ratio = a / b;
   if (std::fabs(ratio - 1.0) < 5e-4) return "both take the same time";
-  return ratio > 1.0 ? fmt::format("B is {:.2f}× as fast as A", ratio) : fmt::format("A is {:.2f}× as fast as B", 1.0 / ratio);
+  return ratio > 1.0 ? fmt::format("B is {:.2f}× as fast as A", ratio)
+                     : fmt::format("A is {:.2f}× as fast as B", 1.0 / ratio);
 }
 
 }  // namespace
@@ -57,7 +63,8 @@ std::optional<double> ComparedTerm::relative() const {
 
 std::vector<ComparedTerm> comparison(const StepResult& a, const StepResult& b) {
   const auto part = [&](std::string key, std::string title, Seconds Breakdown::*field) {
-    return ComparedTerm{std::move(key), std::move(title), TermKind::part_of_time, (a.breakdown.*field).value, (b.breakdown.*field).value};
+    return ComparedTerm{std::move(key), std::move(title), TermKind::part_of_time, (a.breakdown.*field).value,
+                        (b.breakdown.*field).value};
   };
   return {
       {"step_time_s", "step time", TermKind::time, a.step_time.value, b.step_time.value},
@@ -70,8 +77,10 @@ std::vector<ComparedTerm> comparison(const StepResult& a, const StepResult& b) {
       part("bubble_s", "pipeline bubble", &Breakdown::bubble),
       part("optimizer_s", "optimizer", &Breakdown::optimizer),
       part("other_s", "host and other", &Breakdown::other),
-      {"tokens_per_s_per_gpu", "tokens/s/GPU", TermKind::rate, a.tokens_per_second_per_gpu, b.tokens_per_second_per_gpu},
-      {"model_tflops_per_gpu", "model TFLOP/s/GPU", TermKind::rate, a.model_flops_per_gpu.value / 1e12, b.model_flops_per_gpu.value / 1e12},
+      {"tokens_per_s_per_gpu", "tokens/s/GPU", TermKind::rate, a.tokens_per_second_per_gpu,
+       b.tokens_per_second_per_gpu},
+      {"model_tflops_per_gpu", "model TFLOP/s/GPU", TermKind::rate, a.model_flops_per_gpu.value / 1e12,
+       b.model_flops_per_gpu.value / 1e12},
       {"mfu", "MFU", TermKind::fraction, a.mfu, b.mfu},
       {"peak_gib", "peak memory", TermKind::gibibytes, in_gib(a.memory.peak()), in_gib(b.memory.peak())},
   };
@@ -88,7 +97,8 @@ std::string compare_text(const ComparedStep& a, const ComparedStep& b, const Tex
     if (silent) continue;
     const std::string title = (term.kind == TermKind::part_of_time ? "  " : "") + term.title;
     const std::string change = difference(term, scale);
-    const std::optional<double> relative = term.kind == TermKind::fraction || change == "=" ? std::nullopt : term.relative();
+    const std::optional<double> relative =
+        term.kind == TermKind::fraction || change == "=" ? std::nullopt : term.relative();
     table.add({title, number(term.kind, term.a, scale), number(term.kind, term.b, scale), change,
                relative ? signed_percent(*relative) : ""},
               term.kind == TermKind::time ? Ink::strong : Ink::plain);

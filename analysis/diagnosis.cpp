@@ -27,14 +27,18 @@ Bound bound_of(const StepResult& r) {
   if (share(r.compute.gemm + r.compute.attention, r.step_time) >= mostly) return Bound::compute;
   const std::array losses = {std::pair{Bound::memory, r.compute.memory_bound + r.breakdown.optimizer},
                              std::pair{Bound::communication, exposed(r.breakdown) + r.compute.contention},
-                             std::pair{Bound::pipeline, r.breakdown.bubble}, std::pair{Bound::orchestration, r.breakdown.other}};
-  return std::max_element(losses.begin(), losses.end(), [](const auto& a, const auto& b) { return a.second < b.second; })->first;
+                             std::pair{Bound::pipeline, r.breakdown.bubble},
+                             std::pair{Bound::orchestration, r.breakdown.other}};
+  return std::max_element(losses.begin(), losses.end(),
+                          [](const auto& a, const auto& b) { return a.second < b.second; })
+      ->first;
 }
 
 std::vector<std::string> evidence_of(const StepResult& r) {
   std::vector<std::string> lines;
   const auto line = [&](std::string_view what, Seconds time) {
-    if (share(time, r.step_time) >= 0.005) lines.push_back(fmt::format("{} {} ({:.1f} %)", what, to_text(time), 100 * share(time, r.step_time)));
+    if (share(time, r.step_time) >= 0.005)
+      lines.push_back(fmt::format("{} {} ({:.1f} %)", what, to_text(time), 100 * share(time, r.step_time)));
   };
   line("matrix multiplications and attention take", r.compute.gemm + r.compute.attention);
   line("memory-bound kernels take", r.compute.memory_bound);
@@ -50,9 +54,10 @@ std::string slow_path_of(const StepResult& r) {
   for (const CommunicationLine& line : r.communication)
     if (worst == nullptr || line.exposed > worst->exposed) worst = &line;
   if (worst == nullptr || worst->exposed.value <= 0) return {};
-  return fmt::format("{} {} of {} over {}: {} of {} exposed, {} calls of {} ({:.0f} us each, {} bus bandwidth)", name(worst->axis),
-                     worst->collective, worst->purpose, name(worst->slowest_link), to_text(worst->exposed), to_text(worst->busy), worst->count,
-                     to_text(worst->bytes), worst->count > 0 ? 1e6 * worst->busy.value / static_cast<double>(worst->count) : 0.0,
+  return fmt::format("{} {} of {} over {}: {} of {} exposed, {} calls of {} ({:.0f} us each, {} bus bandwidth)",
+                     name(worst->axis), worst->collective, worst->purpose, name(worst->slowest_link),
+                     to_text(worst->exposed), to_text(worst->busy), worst->count, to_text(worst->bytes),
+                     worst->count > 0 ? 1e6 * worst->busy.value / static_cast<double>(worst->count) : 0.0,
                      to_text(worst->bus_bandwidth));
 }
 
@@ -60,19 +65,25 @@ std::string slow_path_of(const StepResult& r) {
 class Candidates {
  public:
   Candidates(const Job& job, const Plan& resolved_plan) : base_(job.plan), now_(resolved_plan) {
-    base_.data_parallel = 0;        // follows the other axes
-    base_.layers_per_chunk.clear(); // split anew
+    base_.data_parallel = 0;         // follows the other axes
+    base_.layers_per_chunk.clear();  // split anew
     virtual_stages();
-    if (now_.pipeline_parallel > 1) number("pipeline_model_parallel_size", "pp", now_.pipeline_parallel, now_.pipeline_parallel / 2, &Plan::pipeline_parallel);
-    number("pipeline_model_parallel_size", "pp", now_.pipeline_parallel, now_.pipeline_parallel * 2, &Plan::pipeline_parallel);
-    if (now_.tensor_parallel > 1) number("tensor_model_parallel_size", "tp", now_.tensor_parallel, now_.tensor_parallel / 2, &Plan::tensor_parallel);
+    if (now_.pipeline_parallel > 1)
+      number("pipeline_model_parallel_size", "pp", now_.pipeline_parallel, now_.pipeline_parallel / 2,
+             &Plan::pipeline_parallel);
+    number("pipeline_model_parallel_size", "pp", now_.pipeline_parallel, now_.pipeline_parallel * 2,
+           &Plan::pipeline_parallel);
+    if (now_.tensor_parallel > 1)
+      number("tensor_model_parallel_size", "tp", now_.tensor_parallel, now_.tensor_parallel / 2,
+             &Plan::tensor_parallel);
     number("tensor_model_parallel_size", "tp", now_.tensor_parallel, now_.tensor_parallel * 2, &Plan::tensor_parallel);
-    if (now_.micro_batch_size > 1) number("micro_batch_size", "mbs", now_.micro_batch_size, now_.micro_batch_size / 2, &Plan::micro_batch_size);
+    if (now_.micro_batch_size > 1)
+      number("micro_batch_size", "mbs", now_.micro_batch_size, now_.micro_batch_size / 2, &Plan::micro_batch_size);
     number("micro_batch_size", "mbs", now_.micro_batch_size, now_.micro_batch_size * 2, &Plan::micro_batch_size);
     for (Recompute r : {Recompute::none, Recompute::selective, Recompute::full})
       if (r != now_.recompute)
-        add(fmt::format("recompute_granularity: {} -> {}", name(now_.recompute), name(r)), fmt::format("plan.recompute_granularity={}", name(r)),
-            [r](Plan& p) { p.recompute = r; });
+        add(fmt::format("recompute_granularity: {} -> {}", name(now_.recompute), name(r)),
+            fmt::format("plan.recompute_granularity={}", name(r)), [r](Plan& p) { p.recompute = r; });
     switches(job);
   }
   const std::vector<Candidate>& all() const { return all_; }
@@ -85,7 +96,8 @@ class Candidates {
   }
   void number(std::string_view key, std::string_view alias, int from, int to, int Plan::*member) {
     if (to < 1) return;
-    add(fmt::format("{}: {} -> {}", key, from, to), fmt::format("plan.{}={}", alias, to), [&](Plan& p) { p.*member = to; });
+    add(fmt::format("{}: {} -> {}", key, from, to), fmt::format("plan.{}={}", alias, to),
+        [&](Plan& p) { p.*member = to; });
   }
   void virtual_stages() {
     if (now_.pipeline_parallel < 2) return;
@@ -102,7 +114,8 @@ class Candidates {
   void switches(const Job& job) {
     const Overlaps on = overlaps_of(now_, job.profile.stack);
     if (!now_.sequence_parallel && now_.tensor_parallel > 1)
-      add("sequence_parallel: false -> true", "plan.sequence_parallel=true", [](Plan& p) { p.sequence_parallel = true; });
+      add("sequence_parallel: false -> true", "plan.sequence_parallel=true",
+          [](Plan& p) { p.sequence_parallel = true; });
     const TpOverlap overlap = effective_stack(now_, job.profile.stack).tp_overlap;
     if (now_.sequence_parallel && now_.tensor_parallel > 1 && overlap != TpOverlap::userbuffers)
       add("tp_comm_overlap: false -> true", "plan.tp_comm_overlap=true", [](Plan& p) { p.tp_comm_overlap = true; });
@@ -110,9 +123,11 @@ class Candidates {
       add("data_parallel: ddp -> distributed_optimizer", "plan.data_parallel=distributed_optimizer",
           [](Plan& p) { p.data_parallel_kind = DataParallelKind::zero1; });
     if (now_.data_parallel > 1 && !on.grad_reduce)
-      add("overlap_grad_reduce: false -> true", "plan.overlap_grad_reduce=true", [](Plan& p) { p.overlap_grad_reduce = true; });
+      add("overlap_grad_reduce: false -> true", "plan.overlap_grad_reduce=true",
+          [](Plan& p) { p.overlap_grad_reduce = true; });
     if (now_.data_parallel > 1 && !on.param_gather && now_.data_parallel_kind == DataParallelKind::zero1)
-      add("overlap_param_gather: false -> true", "plan.overlap_param_gather=true", [](Plan& p) { p.overlap_param_gather = true; });
+      add("overlap_param_gather: false -> true", "plan.overlap_param_gather=true",
+          [](Plan& p) { p.overlap_param_gather = true; });
   }
 
   Plan base_;
@@ -138,15 +153,22 @@ std::vector<Experiment> run_candidates(const Job& job, const Routes& routes, con
 }
 
 std::string reason_of(const StepResult& r, const Experiment& best) {
-  if (!r.memory.fits) return best.fits ? "the plan does not fit; this is the fastest single change that does" : "no single change makes the plan fit";
+  if (!r.memory.fits)
+    return best.fits ? "the plan does not fit; this is the fastest single change that does"
+                     : "no single change makes the plan fit";
   const double gain = 1.0 - best.predicted_step / r.step_time;
   if (gain <= 0 || !best.fits) return "no single change is predicted to be faster";
   switch (r.diagnosis.bound) {
-    case Bound::pipeline: return "the bubble is the largest loss";
-    case Bound::communication: return "exposed communication is the largest loss";
-    case Bound::memory: return "memory traffic is the largest loss";
-    case Bound::orchestration: return "the host is the largest loss";
-    case Bound::compute: return "matrix work dominates; this trims what surrounds it";
+    case Bound::pipeline:
+      return "the bubble is the largest loss";
+    case Bound::communication:
+      return "exposed communication is the largest loss";
+    case Bound::memory:
+      return "memory traffic is the largest loss";
+    case Bound::orchestration:
+      return "the host is the largest loss";
+    case Bound::compute:
+      return "matrix work dominates; this trims what surrounds it";
   }
   return {};
 }

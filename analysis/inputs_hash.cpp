@@ -32,10 +32,11 @@ void add_cluster(Hash& h, const Cluster& c) {
   h.add(c.gpu);
   for (const auto& row : c.node.relations)
     for (const Relation& r : row) h.add(static_cast<double>(r.nvlinks * 16 + static_cast<int>(r.link)));
-  for (double v : {static_cast<double>(c.nodes), static_cast<double>(c.gpus_per_node()), c.gpu_memory.value, c.nvlink_bandwidth.value,
-                   c.pcie_bandwidth.value, c.socket_bandwidth.value, c.nic_bandwidth.value, static_cast<double>(c.nodes_per_nvlink_domain),
-                   c.nvlink_switch ? 1.0 : 0.0, c.nvlink_multicast ? 1.0 : 0.0, static_cast<double>(c.fabric.kind),
-                   static_cast<double>(c.fabric.nodes_per_leaf), c.fabric.oversubscription})
+  for (double v :
+       {static_cast<double>(c.nodes), static_cast<double>(c.gpus_per_node()), c.gpu_memory.value,
+        c.nvlink_bandwidth.value, c.pcie_bandwidth.value, c.socket_bandwidth.value, c.nic_bandwidth.value,
+        static_cast<double>(c.nodes_per_nvlink_domain), c.nvlink_switch ? 1.0 : 0.0, c.nvlink_multicast ? 1.0 : 0.0,
+        static_cast<double>(c.fabric.kind), static_cast<double>(c.fabric.nodes_per_leaf), c.fabric.oversubscription})
     h.add(v);
   h.add(c.fabric.network);
 }
@@ -49,7 +50,8 @@ std::string inputs_hash(const Job& job) {
   h.add(static_cast<double>(job.workload.sequence_length));
   h.add(name(job.workload.precision));
   h.add(canonical_key(job.plan));
-  for (const auto* part : {&job.profile.device.provenance, &job.profile.network.provenance, &job.profile.stack.provenance})
+  for (const auto* part :
+       {&job.profile.device.provenance, &job.profile.network.provenance, &job.profile.stack.provenance})
     for (const Provenance& p : *part) {
       h.add(p.constant);
       h.add(p.value);

@@ -18,13 +18,20 @@ Bytes total(const Owners& owners) {
 
 std::string moment(const Instruction& i) {
   switch (i.phase) {
-    case Phase::forward: return fmt::format("forward of micro-batch {}, chunk {}", i.micro_batch, i.chunk);
-    case Phase::backward: return fmt::format("backward of micro-batch {}, chunk {}", i.micro_batch, i.chunk);
-    case Phase::weight: return fmt::format("weight gradients of micro-batch {}, chunk {}", i.micro_batch, i.chunk);
-    case Phase::gradient_sync: return "gradient synchronisation";
-    case Phase::optimizer: return "optimizer step";
-    case Phase::parameter_gather: return "parameter gather";
-    case Phase::host: return "host work";
+    case Phase::forward:
+      return fmt::format("forward of micro-batch {}, chunk {}", i.micro_batch, i.chunk);
+    case Phase::backward:
+      return fmt::format("backward of micro-batch {}, chunk {}", i.micro_batch, i.chunk);
+    case Phase::weight:
+      return fmt::format("weight gradients of micro-batch {}, chunk {}", i.micro_batch, i.chunk);
+    case Phase::gradient_sync:
+      return "gradient synchronisation";
+    case Phase::optimizer:
+      return "optimizer step";
+    case Phase::parameter_gather:
+      return "parameter gather";
+    case Phase::host:
+      return "host work";
   }
   return "?";
 }
@@ -83,7 +90,8 @@ StageMemory fold(const RankKind& kind, const std::vector<Delta>& deltas, Bytes w
 
 }  // namespace
 
-MemoryLedger memory_ledger(const StepProgram& program, const Profile& profile, const StepInputs& inputs, Bytes capacity) {
+MemoryLedger memory_ledger(const StepProgram& program, const Profile& profile, const StepInputs& inputs,
+                           Bytes capacity) {
   MemoryLedger ledger;
   const StackProfile& stack = profile.stack;
   const Bytes outside = profile.device.context + stack.framework_reserve;
@@ -97,7 +105,9 @@ MemoryLedger memory_ledger(const StepProgram& program, const Profile& profile, c
     stage.device_used = stage.reserved + outside;
     stage.parameters = static_cast<std::int64_t>(stage_parameters(inputs, kind.stage.value).total);
     for (int c = 0; c < inputs.plan->virtual_stages; ++c)
-      stage.layers += inputs.plan->layers_per_chunk[static_cast<std::size_t>(c * inputs.plan->pipeline_parallel + kind.stage.value)];
+      stage.layers +=
+          inputs.plan
+              ->layers_per_chunk[static_cast<std::size_t>(c * inputs.plan->pipeline_parallel + kind.stage.value)];
     ledger.fits = ledger.fits && stage.reserved <= ledger.limit;
     ledger.pressure = ledger.pressure || stage.device_used > pressure_fill * capacity;
     ledger.stages.push_back(std::move(stage));

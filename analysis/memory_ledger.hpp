@@ -12,7 +12,8 @@ namespace trainyard {
 
 // `capacity` of one GPU. A stage fits if what the allocator reserves leaves room for the CUDA context and the
 // communication library.
-MemoryLedger memory_ledger(const StepProgram& program, const Profile& profile, const StepInputs& inputs, Bytes capacity);
+MemoryLedger memory_ledger(const StepProgram& program, const Profile& profile, const StepInputs& inputs,
+                           Bytes capacity);
 
 // Fill of the device above which an allocator starts to free and retry (measured on FSDP runs: 10 to 35 % slower).
 inline constexpr double pressure_fill = 0.93;

@@ -12,8 +12,9 @@ namespace {
 std::string gib(Bytes b) { return fmt::format("{:.2f}", in_gib(b)); }
 
 const StageMemory* fullest(const MemoryLedger& ledger) {
-  const auto found = std::max_element(ledger.stages.begin(), ledger.stages.end(),
-                                      [](const StageMemory& a, const StageMemory& b) { return a.allocated < b.allocated; });
+  const auto found =
+      std::max_element(ledger.stages.begin(), ledger.stages.end(),
+                       [](const StageMemory& a, const StageMemory& b) { return a.allocated < b.allocated; });
   return found == ledger.stages.end() ? nullptr : &*found;
 }
 
@@ -22,7 +23,9 @@ bool same_numbers(const StageMemory& a, const StageMemory& b) {
          a.device_used == b.device_used && a.layers == b.layers && a.parameters == b.parameters;
 }
 
-std::string range(int first, int last) { return first == last ? fmt::format("{}", first) : fmt::format("{}–{}", first, last); }
+std::string range(int first, int last) {
+  return first == last ? fmt::format("{}", first) : fmt::format("{}–{}", first, last);
+}
 
 std::string billions(std::int64_t parameters) {
   const auto count = static_cast<double>(parameters);
@@ -48,16 +51,25 @@ std::string memory_verdict(const MemoryLedger& ledger) {
       fmt::format("{:.1f} of {:.1f} GiB on stage {}", in_gib(stage->allocated), in_gib(ledger.limit), stage->stage);
   if (ledger.fits) return fmt::format("fits{}: {}", ledger.pressure ? " barely" : "", amounts);
   if (stage->allocated <= ledger.limit)
-    return fmt::format("does not fit: {}, {:.1f} GiB with the allocator's fragmentation", amounts, in_gib(stage->reserved));
+    return fmt::format("does not fit: {}, {:.1f} GiB with the allocator's fragmentation", amounts,
+                       in_gib(stage->reserved));
   return fmt::format("does not fit: {}, {:.1f} GiB too much", amounts, in_gib(stage->allocated - ledger.limit));
 }
 
 std::string memory_section(const MemoryLedger& ledger, const TextStyle& style) {
   if (ledger.stages.empty()) return {};
-  TextTable table({{"stage"},     {"layers", Align::right, true}, {"params", Align::right, true},
-                   {"weights"},   {"grads"},                      {"optim"},
-                   {"activ"},     {"temp"},                       {"comm", Align::right, true},
-                   {"allocated"}, {"reserved"},                   {"device", Align::right, true}});
+  TextTable table({{"stage"},
+                   {"layers", Align::right, true},
+                   {"params", Align::right, true},
+                   {"weights"},
+                   {"grads"},
+                   {"optim"},
+                   {"activ"},
+                   {"temp"},
+                   {"comm", Align::right, true},
+                   {"allocated"},
+                   {"reserved"},
+                   {"device", Align::right, true}});
   const StageMemory* peak = fullest(ledger);
   for (std::size_t first = 0; first < ledger.stages.size();) {
     std::size_t last = first;
@@ -69,7 +81,8 @@ std::string memory_section(const MemoryLedger& ledger, const TextStyle& style) {
     first = last + 1;
   }
   std::string text = table.text(style);
-  if (!peak->peak_at.empty()) text += fmt::format("  {}\n", painted(fmt::format("peak in the {}", peak->peak_at), Ink::faint, style));
+  if (!peak->peak_at.empty())
+    text += fmt::format("  {}\n", painted(fmt::format("peak in the {}", peak->peak_at), Ink::faint, style));
   return text;
 }
 

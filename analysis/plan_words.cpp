@@ -6,11 +6,16 @@ namespace trainyard {
 
 std::string_view title(Axis axis) {
   switch (axis) {
-    case Axis::tp: return "tensor parallel";
-    case Axis::cp: return "context parallel";
-    case Axis::ep: return "expert parallel";
-    case Axis::dp: return "data parallel";
-    case Axis::pp: return "pipeline parallel";
+    case Axis::tp:
+      return "tensor parallel";
+    case Axis::cp:
+      return "context parallel";
+    case Axis::ep:
+      return "expert parallel";
+    case Axis::dp:
+      return "data parallel";
+    case Axis::pp:
+      return "pipeline parallel";
   }
   return "?";
 }

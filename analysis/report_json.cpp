@@ -107,7 +107,11 @@ Json profile_object(const Profile& profile) {
   Json constants = Json::array();
   for (const auto* part : {&profile.device.provenance, &profile.network.provenance, &profile.stack.provenance})
     for (const Provenance& p : *part)
-      constants.push_back({{"constant", p.constant}, {"value", p.value}, {"source", p.source}, {"sources", p.sources}, {"residual", p.residual}});
+      constants.push_back({{"constant", p.constant},
+                           {"value", p.value},
+                           {"source", p.source},
+                           {"sources", p.sources},
+                           {"residual", p.residual}});
   return {{"device", profile.device.name},
           {"network", profile.network.name},
           {"stack", profile.stack.name},
@@ -192,7 +196,10 @@ std::string compare_json(const ComparedStep& a, const ComparedStep& b) {
   Json terms = Json::array();
   for (const ComparedTerm& term : comparison(a.step->result, b.step->result)) {
     const std::optional<double> relative = term.relative();
-    terms.push_back({{"term", term.key}, {"a", term.a}, {"b", term.b}, {"delta", term.delta()},
+    terms.push_back({{"term", term.key},
+                     {"a", term.a},
+                     {"b", term.b},
+                     {"delta", term.delta()},
                      {"relative", relative ? Json(*relative) : Json(nullptr)}});
   }
   return dumped({{"schema_version", json_schema_version},

@@ -38,8 +38,9 @@ std::string fixed(double value, int digits) { return fmt::format("{:.{}f}", valu
 std::string effect_of(const Experiment& experiment, Seconds step, const TextStyle& style) {
   if (!experiment.fits) return "does not fit in memory";
   const TimeScale scale(step);
-  const std::string text = fmt::format("{} → {}  ({})", scale.with_unit(step), scale.with_unit(experiment.predicted_step),
-                                       signed_percent(share(experiment.predicted_step - step, step)));
+  const std::string text =
+      fmt::format("{} → {}  ({})", scale.with_unit(step), scale.with_unit(experiment.predicted_step),
+                  signed_percent(share(experiment.predicted_step - step, step)));
   return painted(text, experiment.predicted_step < step ? Ink::good : Ink::plain, style);
 }
 
@@ -51,10 +52,15 @@ std::string experiments_lines(const std::vector<Experiment>& experiments, Second
   for (std::size_t i = 0; i < shown; ++i) width = std::max(width, columns(experiments[i].setting));
   std::string text;
   for (std::size_t i = 0; i < shown; ++i)
-    text += fmt::format("  {}{:<{}}  {}\n", painted(fmt::format("{:<14}", i == 0 ? "try" : i == 1 ? "also tried" : ""), Ink::faint, style),
+    text += fmt::format("  {}{:<{}}  {}\n",
+                        painted(fmt::format("{:<14}", i == 0   ? "try"
+                                                      : i == 1 ? "also tried"
+                                                               : ""),
+                                Ink::faint, style),
                         experiments[i].setting, width, effect_of(experiments[i], step, style));
   if (shown < experiments.size())
-    text += labelled("", fmt::format("and {} more that are slower still or do not fit", experiments.size() - shown), style);
+    text +=
+        labelled("", fmt::format("and {} more that are slower still or do not fit", experiments.size() - shown), style);
   return text;
 }
 
@@ -67,23 +73,27 @@ std::string heading(std::string_view title, const TextStyle& style) {
 std::string headline_section(const Job& job, const SimulatedStep& step, const TextStyle& style) {
   const StepResult& r = step.result;
   const TimeScale scale(r.step_time);
-  std::string text = fmt::format("{}  {} × {} · {} GPUs · sequence {} · {}\n\n", painted(job.model.name, Ink::strong, style),
-                                 job.cluster.nodes, job.cluster.name, step.layout.world_size(),
-                                 job.workload.sequence_length, name(job.workload.precision));
+  std::string text = fmt::format("{}  {} × {} · {} GPUs · sequence {} · {}\n\n",
+                                 painted(job.model.name, Ink::strong, style), job.cluster.nodes, job.cluster.name,
+                                 step.layout.world_size(), job.workload.sequence_length, name(job.workload.precision));
   std::string time = painted(scale.with_unit(r.step_time), Ink::strong, style);
   if (r.step_time_p90 > r.step_time_p10)
     time += fmt::format(" (p10–p90 {}–{})", scale.number(r.step_time_p10), scale.with_unit(r.step_time_p90));
   text += labelled("step time", time, style);
-  text += labelled("throughput", fmt::format("{} tokens/s/GPU", fixed(r.tokens_per_second_per_gpu,
-                                                                                  r.tokens_per_second_per_gpu < 100 ? 2 : 0)),
-                   style);
-  std::string utilisation = fmt::format("{:.1f} TFLOP/s/GPU · MFU {}", r.model_flops_per_gpu.value / 1e12, percent(r.mfu));
+  text += labelled(
+      "throughput",
+      fmt::format("{} tokens/s/GPU", fixed(r.tokens_per_second_per_gpu, r.tokens_per_second_per_gpu < 100 ? 2 : 0)),
+      style);
+  std::string utilisation =
+      fmt::format("{:.1f} TFLOP/s/GPU · MFU {}", r.model_flops_per_gpu.value / 1e12, percent(r.mfu));
   if (r.hfu > 0) utilisation += fmt::format(" · HFU {}", percent(r.hfu));
   if (!r.flops_convention.empty()) utilisation += fmt::format(" · counted as {}", r.flops_convention);
   text += labelled("model FLOPs", utilisation, style);
   text += labelled("memory", painted(memory_verdict(r.memory), r.memory.fits ? Ink::good : Ink::bad, style), style);
   text += labelled("plan", plan_line(step.plan), style);
-  text += labelled("profile", fmt::format("{} · {} · {}", job.profile.device.name, job.profile.network.name, job.profile.stack.name), style);
+  text += labelled(
+      "profile", fmt::format("{} · {} · {}", job.profile.device.name, job.profile.network.name, job.profile.stack.name),
+      style);
   return text;
 }
 
@@ -120,7 +130,8 @@ std::string stages_section(const SimulatedStep& step, const TextStyle& style) {
   const StepResult& r = step.result;
   if (r.per_stage.size() < 2) return {};
   const TimeScale scale(r.step_time);
-  TextTable table({{"stage"}, {"GPUs"}, {"layers"}, {"compute"}, {"exposed"}, {"bubble"}, {"rest"}, {"busy"}, {"", Align::left}});
+  TextTable table(
+      {{"stage"}, {"GPUs"}, {"layers"}, {"compute"}, {"exposed"}, {"bubble"}, {"rest"}, {"busy"}, {"", Align::left}});
   std::vector<std::vector<std::string>> rows;
   for (std::size_t i = 0; i < r.per_stage.size(); ++i) {
     const Breakdown& b = r.per_stage[i];
@@ -137,14 +148,24 @@ std::string stages_section(const SimulatedStep& step, const TextStyle& style) {
 std::string communication_section(const StepResult& result, const TextStyle& style) {
   if (result.communication.empty()) return {};
   const TimeScale scale = TimeScale::at_most_milliseconds(result.step_time);
-  TextTable table({{"axis", Align::left}, {"collective", Align::left, false, 14}, {"of", Align::left, true, 11}, {"GPUs"},
-                   {"message"}, {"calls"}, {"busy"}, {"exposed"}, {"link", Align::left}, {"busbw"}});
+  TextTable table({{"axis", Align::left},
+                   {"collective", Align::left, false, 14},
+                   {"of", Align::left, true, 11},
+                   {"GPUs"},
+                   {"message"},
+                   {"calls"},
+                   {"busy"},
+                   {"exposed"},
+                   {"link", Align::left},
+                   {"busbw"}});
   for (const CommunicationLine& line : result.communication)
-    table.add({name(line.axis), line.collective, line.purpose, fmt::format("{}", line.group_size), to_text(line.bytes),
-               fmt::format("{}", line.count), scale.number(line.busy), scale.number(line.exposed),
-               std::string(name(line.slowest_link)),
-               line.bus_bandwidth.value > 0 ? fmt::format("{:.1f}", line.bus_bandwidth.value / 1e9) : std::string("-")});
-  return heading(fmt::format("Communication per GPU and step, {} (busbw in GB/s)", scale.unit()), style) + table.text(style);
+    table.add(
+        {name(line.axis), line.collective, line.purpose, fmt::format("{}", line.group_size), to_text(line.bytes),
+         fmt::format("{}", line.count), scale.number(line.busy), scale.number(line.exposed),
+         std::string(name(line.slowest_link)),
+         line.bus_bandwidth.value > 0 ? fmt::format("{:.1f}", line.bus_bandwidth.value / 1e9) : std::string("-")});
+  return heading(fmt::format("Communication per GPU and step, {} (busbw in GB/s)", scale.unit()), style) +
+         table.text(style);
 }
 
 std::string diagnosis_section(const StepResult& result, const TextStyle& style) {
@@ -165,7 +186,8 @@ std::string diagnosis_section(const StepResult& result, const TextStyle& style) 
 std::string warnings_section(const StepResult& result, const TextStyle& style) {
   if (result.warnings.empty()) return {};
   std::string text = heading("Warnings", style);
-  for (const std::string& warning : result.warnings) text += fmt::format("  {}\n", wrapped(warning, style.width - 4, "    "));
+  for (const std::string& warning : result.warnings)
+    text += fmt::format("  {}\n", wrapped(warning, style.width - 4, "    "));
   return text;
 }
 

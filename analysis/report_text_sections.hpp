@@ -8,7 +8,7 @@
 
 namespace trainyard {
 
-std::string heading(std::string_view title, const TextStyle& style);   // a blank line and the title
+std::string heading(std::string_view title, const TextStyle& style);  // a blank line and the title
 std::string headline_section(const Job& job, const SimulatedStep& step, const TextStyle& style);
 std::string breakdown_section(const StepResult& result, const TextStyle& style);
 std::string stages_section(const SimulatedStep& step, const TextStyle& style);

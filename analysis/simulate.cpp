@@ -37,13 +37,16 @@ Prepared prepare(const Job& job, const Routes& routes) {
 
 void add_utilisation(const Job& job, StepResult& r) {
   const double gpus = job.cluster.world_size();
-  const double tokens = static_cast<double>(job.plan.global_batch_size) * static_cast<double>(job.workload.sequence_length);
+  const double tokens =
+      static_cast<double>(job.plan.global_batch_size) * static_cast<double>(job.workload.sequence_length);
   r.tokens_per_second_per_gpu = tokens / r.step_time.value / gpus;
-  const Flops model = model_flops(job.model, FlopsConvention::megatron_lm, job.plan.global_batch_size, job.workload.sequence_length);
+  const Flops model =
+      model_flops(job.model, FlopsConvention::megatron_lm, job.plan.global_batch_size, job.workload.sequence_length);
   r.model_flops_per_gpu = (model / gpus) / r.step_time;
   r.flops_convention = std::string(description(FlopsConvention::megatron_lm));
-  const FlopsPerSecond peak = job.workload.precision == DataType::fp8 && job.profile.device.peak_fp8.value > 0 ? job.profile.device.peak_fp8
-                                                                                                              : job.profile.device.peak_half;
+  const FlopsPerSecond peak = job.workload.precision == DataType::fp8 && job.profile.device.peak_fp8.value > 0
+                                  ? job.profile.device.peak_fp8
+                                  : job.profile.device.peak_half;
   r.mfu = r.model_flops_per_gpu / peak;
 }
 

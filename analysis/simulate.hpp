@@ -12,15 +12,14 @@
 
 namespace trainyard {
 
-
 // Everything a writer may need, of one simulated step.
 struct SimulatedStep {
-  Plan plan;             // resolved
+  Plan plan;  // resolved
   RankLayout layout;
   StepProgram program;
   PricedProgram prices;
   Timeline timeline;
-  StepResult result;     // without diagnosis.experiments until diagnose() ran them
+  StepResult result;  // without diagnosis.experiments until diagnose() ran them
 };
 
 // The plan must have passed check_plan. Routes are of job.cluster; build them once for many plans.

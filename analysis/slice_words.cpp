@@ -14,13 +14,17 @@ struct Overloaded : Cases... {
 
 std::string_view phase_letter(Phase phase) {
   switch (phase) {
-    case Phase::forward: return "F";
-    case Phase::backward: return "B";
-    case Phase::weight: return "W";
+    case Phase::forward:
+      return "F";
+    case Phase::backward:
+      return "B";
+    case Phase::weight:
+      return "W";
     case Phase::gradient_sync:
     case Phase::optimizer:
     case Phase::parameter_gather:
-    case Phase::host: return "";
+    case Phase::host:
+      return "";
   }
   return "";
 }
@@ -33,7 +37,8 @@ std::string pass_name(const Instruction& instruction, bool with_chunk) {
   return text;
 }
 
-std::string block_name(const StepProgram& program, const Block& block, const Instruction& instruction, bool with_chunk) {
+std::string block_name(const StepProgram& program, const Block& block, const Instruction& instruction,
+                       bool with_chunk) {
   const std::string pass = pass_name(instruction, with_chunk);
   const bool one_segment = block.uses.size() == 1 && block.uses.front().repeat == 1;
   if (!one_segment && !pass.empty()) return pass;
@@ -60,7 +65,8 @@ void add_path(std::vector<SliceArgument>& arguments, const StepProgram& program,
   if (path < 0 || static_cast<std::size_t>(path) >= program.paths.size()) return;
   const std::vector<Tier>& tiers = program.paths[static_cast<std::size_t>(path)];
   if (tiers.empty()) return;
-  const auto worst = std::max_element(tiers.begin(), tiers.end(), [](const Tier& a, const Tier& b) { return a.link < b.link; });
+  const auto worst =
+      std::max_element(tiers.begin(), tiers.end(), [](const Tier& a, const Tier& b) { return a.link < b.link; });
   arguments.emplace_back("slowest link", std::string(name(worst->link)));
 }
 
@@ -73,28 +79,35 @@ std::int64_t group_size(const StepProgram& program, int path) {
 }  // namespace
 
 std::string slice_name(const StepProgram& program, const Instruction& instruction, bool with_chunk) {
-  return std::visit(
-      Overloaded{[&](const Block& block) { return block_name(program, block, instruction, with_chunk); },
-                 [](const OperatorWork& work) { return std::string(work.op.name); },
-                 [](const HostIssue&) { return std::string("host issue"); },
-                 [](const Collective& collective) {
-                   return collective.label.empty() ? fmt::format("{} {}", name(collective.kind), name(collective.axis))
-                                                   : fmt::format("{} {}", name(collective.kind), collective.label);
-                 },
-                 [&](const Send&) { return transfer_name("send", instruction, with_chunk); },
-                 [&](const Receive&) { return transfer_name("receive", instruction, with_chunk); }},
-      program.works[static_cast<std::size_t>(instruction.work)]);
+  return std::visit(Overloaded{[&](const Block& block) { return block_name(program, block, instruction, with_chunk); },
+                               [](const OperatorWork& work) { return std::string(work.op.name); },
+                               [](const HostIssue&) { return std::string("host issue"); },
+                               [](const Collective& collective) {
+                                 return collective.label.empty()
+                                            ? fmt::format("{} {}", name(collective.kind), name(collective.axis))
+                                            : fmt::format("{} {}", name(collective.kind), collective.label);
+                               },
+                               [&](const Send&) { return transfer_name("send", instruction, with_chunk); },
+                               [&](const Receive&) { return transfer_name("receive", instruction, with_chunk); }},
+                    program.works[static_cast<std::size_t>(instruction.work)]);
 }
 
 std::string_view slice_category(const Instruction& instruction) {
   switch (instruction.phase) {
-    case Phase::forward: return "forward";
-    case Phase::backward: return "backward";
-    case Phase::weight: return "weight gradient";
-    case Phase::gradient_sync: return "gradient synchronisation";
-    case Phase::optimizer: return "optimizer";
-    case Phase::parameter_gather: return "parameter gather";
-    case Phase::host: return "host";
+    case Phase::forward:
+      return "forward";
+    case Phase::backward:
+      return "backward";
+    case Phase::weight:
+      return "weight gradient";
+    case Phase::gradient_sync:
+      return "gradient synchronisation";
+    case Phase::optimizer:
+      return "optimizer";
+    case Phase::parameter_gather:
+      return "parameter gather";
+    case Phase::host:
+      return "host";
   }
   return "?";
 }
@@ -124,7 +137,8 @@ std::vector<SliceArgument> slice_arguments(const StepProgram& program, const Ins
 
 bool has_chunks(const StepProgram& program) {
   return std::any_of(program.kinds.begin(), program.kinds.end(), [](const RankKind& kind) {
-    return std::any_of(kind.instructions.begin(), kind.instructions.end(), [](const Instruction& i) { return i.chunk > 0; });
+    return std::any_of(kind.instructions.begin(), kind.instructions.end(),
+                       [](const Instruction& i) { return i.chunk > 0; });
   });
 }
 

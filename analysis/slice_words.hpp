@@ -18,7 +18,7 @@ using SliceArgument = std::pair<std::string_view, std::variant<std::int64_t, std
 // program has more than one.
 std::string slice_name(const StepProgram& program, const Instruction& instruction, bool has_chunks);
 
-std::string_view slice_category(const Instruction& instruction);   // "forward", "backward", "optimizer" …
+std::string_view slice_category(const Instruction& instruction);  // "forward", "backward", "optimizer" …
 
 // Micro batch, chunk, bytes, group size, link: those that apply.
 std::vector<SliceArgument> slice_arguments(const StepProgram& program, const Instruction& instruction);

@@ -12,11 +12,16 @@ Bytes MemoryLedger::peak() const {
 
 std::string_view name(Bound bound) {
   switch (bound) {
-    case Bound::compute: return "compute";
-    case Bound::memory: return "memory";
-    case Bound::communication: return "communication";
-    case Bound::pipeline: return "pipeline";
-    case Bound::orchestration: return "orchestration";
+    case Bound::compute:
+      return "compute";
+    case Bound::memory:
+      return "memory";
+    case Bound::communication:
+      return "communication";
+    case Bound::pipeline:
+      return "pipeline";
+    case Bound::orchestration:
+      return "orchestration";
   }
   return "?";
 }

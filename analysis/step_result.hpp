@@ -22,8 +22,10 @@ struct Breakdown {
   Seconds exposed_dp{};
   Seconds bubble{};
   Seconds optimizer{};
-  Seconds other{};        // host-bound gaps and per-step host work
-  Seconds total() const { return compute + exposed_tp + exposed_cp + exposed_ep + exposed_pp + exposed_dp + bubble + optimizer + other; }
+  Seconds other{};  // host-bound gaps and per-step host work
+  Seconds total() const {
+    return compute + exposed_tp + exposed_cp + exposed_ep + exposed_pp + exposed_dp + bubble + optimizer + other;
+  }
   friend bool operator==(const Breakdown&, const Breakdown&) = default;
 };
 
@@ -32,18 +34,18 @@ struct ComputeSplit {
   Seconds gemm{};
   Seconds attention{};
   Seconds memory_bound{};
-  Seconds contention{};   // slowed by overlapped communication and scale-out
+  Seconds contention{};  // slowed by overlapped communication and scale-out
   friend bool operator==(const ComputeSplit&, const ComputeSplit&) = default;
 };
 
 struct CommunicationLine {
   Axis axis = Axis::tp;
-  std::string collective;     // "all-gather", "send/recv"
-  std::string purpose;        // "activations", "gradients" …
+  std::string collective;  // "all-gather", "send/recv"
+  std::string purpose;     // "activations", "gradients" …
   int group_size = 1;
-  Bytes bytes{};              // NCCL message size of one call (the largest, if they differ)
-  std::int64_t count = 0;     // calls per rank and step
-  Seconds busy{};             // of the average rank
+  Bytes bytes{};           // NCCL message size of one call (the largest, if they differ)
+  std::int64_t count = 0;  // calls per rank and step
+  Seconds busy{};          // of the average rank
   Seconds exposed{};
   LinkClass slowest_link = LinkClass::nvlink;
   BytesPerSecond bus_bandwidth{};  // nccl-tests' busbw of the largest call (algorithm bandwidth for send/recv)
@@ -53,21 +55,21 @@ struct CommunicationLine {
 struct StageMemory {
   int stage = 0;
   std::array<Bytes, memory_owners> at_peak{};  // by MemoryOwner; sums to allocated
-  Bytes allocated{};      // torch.cuda.max_memory_allocated
-  Bytes reserved{};       // torch.cuda.max_memory_reserved
-  Bytes device_used{};    // nvidia-smi: reserved + context + communication library
-  std::string peak_at;    // "backward of micro-batch 0, chunk 4"
+  Bytes allocated{};                           // torch.cuda.max_memory_allocated
+  Bytes reserved{};                            // torch.cuda.max_memory_reserved
+  Bytes device_used{};                         // nvidia-smi: reserved + context + communication library
+  std::string peak_at;                         // "backward of micro-batch 0, chunk 4"
   int layers = 0;
-  std::int64_t parameters = 0;   // of one rank
+  std::int64_t parameters = 0;  // of one rank
   friend bool operator==(const StageMemory&, const StageMemory&) = default;
 };
 
 struct MemoryLedger {
-  Bytes limit{};          // what a framework can allocate of one GPU: capacity less context and library
+  Bytes limit{};  // what a framework can allocate of one GPU: capacity less context and library
   bool fits = false;
   bool pressure = false;  // fits, but so full that the allocator will retry
   std::vector<StageMemory> stages;
-  Bytes peak() const;     // largest allocated
+  Bytes peak() const;  // largest allocated
   friend bool operator==(const MemoryLedger&, const MemoryLedger&) = default;
 };
 
@@ -75,19 +77,19 @@ enum class Bound { compute, memory, communication, pipeline, orchestration };
 std::string_view name(Bound bound);
 
 struct Experiment {
-  std::string change;          // "num_virtual_stages_per_pipeline_rank: 5 -> 10"
-  std::string setting;         // "--set plan.vpp=10"
-  Seconds predicted_step{};    // it has been run
+  std::string change;        // "num_virtual_stages_per_pipeline_rank: 5 -> 10"
+  std::string setting;       // "--set plan.vpp=10"
+  Seconds predicted_step{};  // it has been run
   bool fits = true;
   friend bool operator==(const Experiment&, const Experiment&) = default;
 };
 
 struct Diagnosis {
   Bound bound = Bound::compute;
-  std::vector<std::string> evidence;   // one sentence each, with numbers
-  std::string slow_path;               // which collective, which link class, how many us; empty if none is exposed
-  std::string reason;                  // why this experiment
-  std::vector<Experiment> experiments; // best first; the first is the proposal
+  std::vector<std::string> evidence;    // one sentence each, with numbers
+  std::string slow_path;                // which collective, which link class, how many us; empty if none is exposed
+  std::string reason;                   // why this experiment
+  std::vector<Experiment> experiments;  // best first; the first is the proposal
   friend bool operator==(const Diagnosis&, const Diagnosis&) = default;
 };
 
@@ -96,21 +98,21 @@ struct StepResult {
   Seconds step_time_p10{};
   Seconds step_time_p90{};
   double tokens_per_second_per_gpu = 0;
-  FlopsPerSecond model_flops_per_gpu{};   // achieved, by flops_convention
-  double mfu = 0;                          // of the dense peak of the run's precision
-  double hfu = 0;                          // hardware FLOPs utilisation: with recomputation
+  FlopsPerSecond model_flops_per_gpu{};  // achieved, by flops_convention
+  double mfu = 0;                        // of the dense peak of the run's precision
+  double hfu = 0;                        // hardware FLOPs utilisation: with recomputation
   std::string flops_convention;
   Breakdown breakdown;
   ComputeSplit compute;
-  std::vector<Breakdown> per_stage;        // [stage], each sums to step_time
+  std::vector<Breakdown> per_stage;  // [stage], each sums to step_time
   std::vector<CommunicationLine> communication;
   MemoryLedger memory;
   Diagnosis diagnosis;
-  std::string engine;                      // "analytic"
-  std::int64_t events = 0;                 // instructions executed, of all rank kinds
-  Seconds wall_time{};                     // what the prediction took
-  std::string inputs_hash;                 // 16 hex digits over the resolved inputs
-  std::vector<std::string> warnings;       // topology oddities, extrapolations, defaults taken
+  std::string engine;                 // "analytic"
+  std::int64_t events = 0;            // instructions executed, of all rank kinds
+  Seconds wall_time{};                // what the prediction took
+  std::string inputs_hash;            // 16 hex digits over the resolved inputs
+  std::vector<std::string> warnings;  // topology oddities, extrapolations, defaults taken
   friend bool operator==(const StepResult&, const StepResult&) = default;
 };
 

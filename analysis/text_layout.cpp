@@ -12,21 +12,27 @@ namespace {
 
 constexpr std::string_view escape_of(Ink ink) {
   switch (ink) {
-    case Ink::plain: return "";
-    case Ink::strong: return "\x1b[1m";
-    case Ink::faint: return "\x1b[2m";
-    case Ink::good: return "\x1b[32m";
-    case Ink::bad: return "\x1b[1;31m";
-    case Ink::accent: return "\x1b[36m";
+    case Ink::plain:
+      return "";
+    case Ink::strong:
+      return "\x1b[1m";
+    case Ink::faint:
+      return "\x1b[2m";
+    case Ink::good:
+      return "\x1b[32m";
+    case Ink::bad:
+      return "\x1b[1;31m";
+    case Ink::accent:
+      return "\x1b[36m";
   }
   return "";
 }
 
 // Stand-ins of one column keep tables aligned; the longer ones only occur in running text.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 22> ascii_stand_ins = {{
-    {"·", "|"}, {"–", "-"}, {"—", "-"}, {"−", "-"}, {"→", "->"}, {"×", "x"}, {"µ", "u"}, {"≥", ">="},
-    {"≤", "<="}, {"▸", ">"}, {"…", "."}, {"█", "#"}, {"▉", "#"}, {"▊", "#"}, {"▋", "#"}, {"▌", "="},
-    {"▍", "="}, {"▎", "-"}, {"▏", "-"}, {"α", "alpha"}, {"β", "beta"}, {"’", "'"},
+    {"·", "|"},  {"–", "-"}, {"—", "-"}, {"−", "-"},     {"→", "->"},   {"×", "x"}, {"µ", "u"}, {"≥", ">="},
+    {"≤", "<="}, {"▸", ">"}, {"…", "."}, {"█", "#"},     {"▉", "#"},    {"▊", "#"}, {"▋", "#"}, {"▌", "="},
+    {"▍", "="},  {"▎", "-"}, {"▏", "-"}, {"α", "alpha"}, {"β", "beta"}, {"’", "'"},
 }};
 
 bool continues_code_point(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
@@ -35,8 +41,8 @@ bool continues_code_point(char c) { return (static_cast<unsigned char>(c) & 0xC0
 std::string shortened(std::string_view text, std::size_t width) {
   if (columns(text) <= width) return std::string(text);
   std::size_t bytes = 0;
-  for (std::size_t column = 0; column + 1 < width; ++column)
-    do ++bytes;
+  for (std::size_t column = 0; column + 1 < width; ++column) do
+      ++bytes;
     while (bytes < text.size() && continues_code_point(text[bytes]));
   return std::string(text.substr(0, bytes)) + "…";
 }
@@ -193,8 +199,7 @@ std::string TextTable::text(const TextStyle& style) const {
   std::string out;
   const bool titled = std::any_of(titles.begin(), titles.end(), [](const std::string& t) { return !t.empty(); });
   if (titled) out += fmt::format("  {}\n", painted(line(shape, titles), Ink::faint, style));
-  for (const Row& row : rows_)
-    out += fmt::format("{} {}\n", row.mark, painted(line(shape, row.cells), row.ink, style));
+  for (const Row& row : rows_) out += fmt::format("{} {}\n", row.mark, painted(line(shape, row.cells), row.ink, style));
   return out;
 }
 

@@ -13,7 +13,7 @@ namespace trainyard {
 
 struct TextStyle {
   bool colour = false;
-  int width = 100;        // columns; 80 is the least that reports are set for
+  int width = 100;  // columns; 80 is the least that reports are set for
   bool unicode = true;
   friend bool operator==(const TextStyle&, const TextStyle&) = default;
 };
@@ -21,7 +21,7 @@ struct TextStyle {
 enum class Ink { plain, strong, faint, good, bad, accent };
 std::string painted(std::string_view text, Ink ink, const TextStyle& style);
 
-std::size_t columns(std::string_view utf8);   // escape sequences count nothing
+std::size_t columns(std::string_view utf8);  // escape sequences count nothing
 
 // A bar of `fraction` (0 … 1) of `cells` columns, in eighths of a cell.
 std::string bar(double fraction, int cells);
@@ -36,9 +36,9 @@ std::string finished(std::string text, const TextStyle& style);
 class TimeScale {
  public:
   explicit TimeScale(Seconds largest);
-  static TimeScale at_most_milliseconds(Seconds largest);   // where small times stand beside large ones
-  std::string number(Seconds t) const;            // "3.012"
-  std::string with_unit(Seconds t) const;         // "3.012 s"
+  static TimeScale at_most_milliseconds(Seconds largest);  // where small times stand beside large ones
+  std::string number(Seconds t) const;                     // "3.012"
+  std::string with_unit(Seconds t) const;                  // "3.012 s"
   std::string_view unit() const { return unit_; }
 
  private:
@@ -46,8 +46,8 @@ class TimeScale {
   int digits_ = 3;
   std::string_view unit_;
 };
-std::string percent(double fraction);             // "73.1 %"
-std::string signed_percent(double fraction);      // "−2.6 %", "+4.4 %"
+std::string percent(double fraction);         // "73.1 %"
+std::string signed_percent(double fraction);  // "−2.6 %", "+4.4 %"
 
 enum class Align { left, right };
 struct TableColumn {
@@ -62,7 +62,7 @@ class TextTable {
  public:
   explicit TextTable(std::vector<TableColumn> columns) : columns_(std::move(columns)) {}
   void add(std::vector<std::string> cells, Ink ink = Ink::plain, std::string mark = " ");
-  std::string text(const TextStyle& style) const;   // every line ends with '\n'
+  std::string text(const TextStyle& style) const;  // every line ends with '\n'
 
  private:
   struct Row {
@@ -71,8 +71,8 @@ class TextTable {
     std::string mark;
   };
   struct Layout {
-    std::vector<std::size_t> widths;   // of every column
-    std::vector<std::size_t> shown;    // indices
+    std::vector<std::size_t> widths;  // of every column
+    std::vector<std::size_t> shown;   // indices
   };
   Layout layout(std::size_t available) const;
   std::string line(const Layout& layout, const std::vector<std::string>& cells) const;

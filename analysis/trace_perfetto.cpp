@@ -11,8 +11,8 @@
 #include <stdexcept>
 #include <unordered_map>
 
-#include "analysis/trace_perfetto_packets.hpp"
 #include "analysis/slice_words.hpp"
+#include "analysis/trace_perfetto_packets.hpp"
 
 namespace trainyard {
 namespace {
@@ -21,20 +21,20 @@ std::int64_t nanoseconds(Seconds t) { return std::llround(t.value * 1e9); }
 
 // Sends first: where a send and its receive start in the same nanosecond, Perfetto takes the one it reads first as the
 // beginning of the flow.
-constexpr std::array<Stream, streams> writing_order = {Stream::send_forward,    Stream::send_backward, Stream::compute,
-                                                       Stream::tp,              Stream::dp,            Stream::receive_forward,
-                                                       Stream::receive_backward, Stream::host};
+constexpr std::array<Stream, streams> writing_order = {
+    Stream::send_forward, Stream::send_backward,   Stream::compute,          Stream::tp,
+    Stream::dp,           Stream::receive_forward, Stream::receive_backward, Stream::host};
 
 std::uint64_t process_uuid(std::size_t kind) { return 1000U * (kind + 1U); }
-std::uint64_t stream_uuid(std::size_t kind, Stream stream) { return process_uuid(kind) + 1U + static_cast<std::uint64_t>(stream); }
+std::uint64_t stream_uuid(std::size_t kind, Stream stream) {
+  return process_uuid(kind) + 1U + static_cast<std::uint64_t>(stream);
+}
 std::uint64_t memory_uuid(std::size_t kind) { return process_uuid(kind) + 500U; }
 
 // The k-th send of a channel and its k-th receive get the same number, never 0.
 class FlowNumbers {
  public:
-  std::uint64_t next(int channel) {
-    return (static_cast<std::uint64_t>(channel) + 1U) << 32U | ++count_[channel];
-  }
+  std::uint64_t next(int channel) { return (static_cast<std::uint64_t>(channel) + 1U) << 32U | ++count_[channel]; }
 
  private:
   std::unordered_map<int, std::uint64_t> count_;
@@ -67,7 +67,7 @@ class SliceWriter {
 
   void write(std::size_t kind, Stream stream) {
     const std::vector<Instruction>& instructions = step_.program.kinds[kind].instructions;
-    std::int64_t free_from = 0;   // rounding keeps order; this guards against spans that touch within float noise
+    std::int64_t free_from = 0;  // rounding keeps order; this guards against spans that touch within float noise
     for (std::size_t i = 0; i < instructions.size(); ++i) {
       if (instructions[i].stream != stream) continue;
       const Span& span = step_.timeline.spans[kind][i];
@@ -138,12 +138,15 @@ void write_packets(PerfettoPackets::Sink sink, const Job& job, const SimulatedSt
   packets.finish();
 }
 
-[[noreturn]] void fail(const std::string& path) { throw std::runtime_error(fmt::format("cannot write the trace '{}'", path)); }
+[[noreturn]] void fail(const std::string& path) {
+  throw std::runtime_error(fmt::format("cannot write the trace '{}'", path));
+}
 
 }  // namespace
 
 void write_perfetto_trace(std::ostream& out, const Job& job, const SimulatedStep& step) {
-  write_packets([&out](std::string_view bytes) { out.write(bytes.data(), static_cast<std::streamsize>(bytes.size())); }, job, step);
+  write_packets([&out](std::string_view bytes) { out.write(bytes.data(), static_cast<std::streamsize>(bytes.size())); },
+                job, step);
 }
 
 void write_perfetto_file(const std::string& path, const Job& job, const SimulatedStep& step) {
@@ -156,12 +159,14 @@ void write_perfetto_file(const std::string& path, const Job& job, const Simulate
 
 void write_perfetto_gzip_file(const std::string& path, const Job& job, const SimulatedStep& step) {
   // The fastest level: packets repeat so much that the others gain little.
-  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "wb1"), [](gzFile f) { return f == nullptr ? Z_OK : gzclose(f); });
+  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "wb1"),
+                                                        [](gzFile f) { return f == nullptr ? Z_OK : gzclose(f); });
   if (file == nullptr) fail(path);
   bool written = true;
   write_packets(
       [&](std::string_view bytes) {
-        written = written && gzwrite(file.get(), bytes.data(), static_cast<unsigned>(bytes.size())) == static_cast<int>(bytes.size());
+        written = written && gzwrite(file.get(), bytes.data(), static_cast<unsigned>(bytes.size())) ==
+                                 static_cast<int>(bytes.size());
       },
       job, step);
   if (!written || gzflush(file.get(), Z_FINISH) != Z_OK) fail(path);

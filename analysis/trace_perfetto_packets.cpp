@@ -29,7 +29,7 @@ void PerfettoPackets::process(std::uint64_t uuid, int number, std::string_view n
     track_writer.add_enum(field::child_ordering, order_explicit);
     track_writer.add_int32(field::sibling_order_rank, number);
     pbf_writer process_writer(track_writer, field::process);
-    process_writer.add_int32(field::pid, number + 1);   // 0 is the kernel's idle process to Perfetto
+    process_writer.add_int32(field::pid, number + 1);  // 0 is the kernel's idle process to Perfetto
     process_writer.add_string(field::process_name, name.data(), name.size());
     process_writer.add_string(field::process_labels, "simulated");
   }
@@ -64,7 +64,8 @@ void PerfettoPackets::bytes_counter_track(std::uint64_t uuid, std::uint64_t proc
   packet(body_);
 }
 
-void PerfettoPackets::slice(std::uint64_t track, const PerfettoSlice& slice, const std::vector<PerfettoArgument>& arguments) {
+void PerfettoPackets::slice(std::uint64_t track, const PerfettoSlice& slice,
+                            const std::vector<PerfettoArgument>& arguments) {
   event_.clear();
   {
     pbf_writer event(event_);

@@ -25,14 +25,18 @@ bool crosses_network(LinkClass link) { return link == LinkClass::net || link == 
 double efficiency(const Tier& tier, const Setting& s) {
   switch (tier.link) {
     case LinkClass::nvlink:
-    case LinkClass::c2c: return s.device.reduction_efficiency;
+    case LinkClass::c2c:
+      return s.device.reduction_efficiency;
     case LinkClass::pix:
     case LinkClass::pxb:
     case LinkClass::phb:
     case LinkClass::node:
-    case LinkClass::sys: return s.network.pcie_efficiency;
-    case LinkClass::net: return s.network.collective_efficiency;
-    case LinkClass::spine: return s.network.collective_efficiency * s.network.routing_efficiency;
+    case LinkClass::sys:
+      return s.network.pcie_efficiency;
+    case LinkClass::net:
+      return s.network.collective_efficiency;
+    case LinkClass::spine:
+      return s.network.collective_efficiency * s.network.routing_efficiency;
   }
   return 0;
 }
@@ -117,8 +121,8 @@ struct Algorithm {
   std::string_view name;
   Seconds (*time)(const Setting&);
 };
-constexpr std::array algorithms = {Algorithm{"ring", ring}, Algorithm{"nvls", multicast}, Algorithm{"hierarchical", hierarchical},
-                                   Algorithm{"tree", tree}};
+constexpr std::array algorithms = {Algorithm{"ring", ring}, Algorithm{"nvls", multicast},
+                                   Algorithm{"hierarchical", hierarchical}, Algorithm{"tree", tree}};
 
 }  // namespace
 
@@ -131,19 +135,22 @@ int group_size(const std::vector<Tier>& tiers) {
 double bus_factor(CollectiveKind kind, int ranks) {
   const double n = ranks;
   switch (kind) {
-    case CollectiveKind::all_reduce: return 2.0 * (n - 1.0) / n;
+    case CollectiveKind::all_reduce:
+      return 2.0 * (n - 1.0) / n;
     case CollectiveKind::all_gather:
     case CollectiveKind::reduce_scatter:
-    case CollectiveKind::all_to_all: return (n - 1.0) / n;
-    case CollectiveKind::broadcast: return 1.0;
+    case CollectiveKind::all_to_all:
+      return (n - 1.0) / n;
+    case CollectiveKind::broadcast:
+      return 1.0;
   }
   return 0;
 }
 
 Bytes ring_bytes_sent(CollectiveKind kind, Bytes size, int ranks) { return bus_factor(kind, ranks) * size; }
 
-CollectiveCost collective_cost(CollectiveKind kind, Bytes size, const std::vector<Tier>& tiers, const DeviceProfile& device,
-                               const NetworkProfile& network) {
+CollectiveCost collective_cost(CollectiveKind kind, Bytes size, const std::vector<Tier>& tiers,
+                               const DeviceProfile& device, const NetworkProfile& network) {
   const Setting setting{kind, size, tiers, device, network, group_size(tiers)};
   if (setting.ranks <= 1 || size.value <= 0) return {Seconds(0), "none", LinkClass::nvlink};
   CollectiveCost best{unavailable, "none", slowest_link(setting)};
@@ -157,10 +164,12 @@ CollectiveCost collective_cost(CollectiveKind kind, Bytes size, const std::vecto
   return best;
 }
 
-Seconds send_time(Bytes size, const std::vector<Tier>& tiers, const DeviceProfile& device, const NetworkProfile& network) {
+Seconds send_time(Bytes size, const std::vector<Tier>& tiers, const DeviceProfile& device,
+                  const NetworkProfile& network) {
   if (tiers.empty()) return Seconds(0);
   const Tier& tier = tiers.back();
-  if (crosses_network(tier.link)) return network.p2p_latency + tier.latency + size / (network.p2p_efficiency * tier.bandwidth);
+  if (crosses_network(tier.link))
+    return network.p2p_latency + tier.latency + size / (network.p2p_efficiency * tier.bandwidth);
   if (tier.link == LinkClass::nvlink || tier.link == LinkClass::c2c)
     return device.collective_step + tier.latency + size / (device.reduction_efficiency * tier.bandwidth);
   return network.pcie_latency + tier.latency + size / (network.pcie_efficiency * tier.bandwidth);

@@ -33,10 +33,11 @@ double bus_factor(CollectiveKind kind, int ranks);
 // Bytes a rank sends in a ring: 2(n-1)/n S for all-reduce, (n-1)/n S for the others.
 Bytes ring_bytes_sent(CollectiveKind kind, Bytes size, int ranks);
 
-CollectiveCost collective_cost(CollectiveKind kind, Bytes size, const std::vector<Tier>& tiers, const DeviceProfile& device,
-                               const NetworkProfile& network);
+CollectiveCost collective_cost(CollectiveKind kind, Bytes size, const std::vector<Tier>& tiers,
+                               const DeviceProfile& device, const NetworkProfile& network);
 
 // A pipeline send between two ranks, every rank of the stage sending at once.
-Seconds send_time(Bytes size, const std::vector<Tier>& tiers, const DeviceProfile& device, const NetworkProfile& network);
+Seconds send_time(Bytes size, const std::vector<Tier>& tiers, const DeviceProfile& device,
+                  const NetworkProfile& network);
 
 }  // namespace trainyard

@@ -28,7 +28,8 @@ bool dropout(const ModelShape& model, const StackProfile& stack) { return stack.
 
 }  // namespace
 
-Bytes layer_activations(const ModelShape& model, const RankSlice& slice, const StackProfile& stack, RecomputeKind recompute) {
+Bytes layer_activations(const ModelShape& model, const RankSlice& slice, const StackProfile& stack,
+                        RecomputeKind recompute) {
   const Widths w = widths(model, slice);
   if (recompute == RecomputeKind::full) return Bytes(half * w.tokens * w.hidden / w.t_sp);
   // Inputs and outputs of both norms; what an unfused norm keeps besides.
@@ -53,12 +54,14 @@ Bytes head_activations(const ModelShape& model, const RankSlice& slice, const St
   return Bytes(w.tokens * (per_logit * w.vocabulary + 2.0 * half * w.hidden / w.t_sp));
 }
 
-Bytes backward_working_set(const ModelShape& model, const RankSlice& slice, const StackProfile& stack, RecomputeKind recompute) {
+Bytes backward_working_set(const ModelShape& model, const RankSlice& slice, const StackProfile& stack,
+                           RecomputeKind recompute) {
   const Widths w = widths(model, slice);
   Bytes set(w.tokens * half * (model.gated_mlp ? 3.0 : 2.0) * w.ffn);
   if (recompute == RecomputeKind::full) set += layer_activations(model, slice, stack, RecomputeKind::none);
   if (recompute == RecomputeKind::selective && stack.attention == AttentionKernel::materialised)
-    set += layer_activations(model, slice, stack, RecomputeKind::none) - layer_activations(model, slice, stack, RecomputeKind::selective);
+    set += layer_activations(model, slice, stack, RecomputeKind::none) -
+           layer_activations(model, slice, stack, RecomputeKind::selective);
   return set;
 }
 
@@ -74,7 +77,8 @@ Bytes gather_buffers(const ModelShape& model, const RankSlice& slice, const Stac
 Bytes dummy_wgrad_buffers(const ModelShape& model, const RankSlice& slice, const StackProfile& stack, bool has_head) {
   if (!stack.dummy_wgrads) return Bytes(0);
   const Widths w = widths(model, slice);
-  double elements = w.hidden * (w.q + 2.0 * w.kv) + w.q * w.hidden + (model.gated_mlp ? 2.0 : 1.0) * w.hidden * w.ffn + w.ffn * w.hidden;
+  double elements = w.hidden * (w.q + 2.0 * w.kv) + w.q * w.hidden + (model.gated_mlp ? 2.0 : 1.0) * w.hidden * w.ffn +
+                    w.ffn * w.hidden;
   if (has_head) elements += w.hidden * w.vocabulary;
   return Bytes(half * elements);
 }

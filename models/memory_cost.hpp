@@ -12,16 +12,19 @@
 namespace trainyard {
 
 // Saved by one layer's forward for its backward, per micro-batch:
-//   T [8h / t_sp + (2(q+2k) + 2q + 4f|6f) / t]  (+4a/t log-sum-exp with flash, + S scores without, + masks with dropout)
+//   T [8h / t_sp + (2(q+2k) + 2q + 4f|6f) / t]  (+4a/t log-sum-exp with flash, + S scores without, + masks with
+//   dropout)
 // selective drops the scores, full leaves the layer's input (2h / t_sp per token).
-Bytes layer_activations(const ModelShape& model, const RankSlice& slice, const StackProfile& stack, RecomputeKind recompute);
+Bytes layer_activations(const ModelShape& model, const RankSlice& slice, const StackProfile& stack,
+                        RecomputeKind recompute);
 
 // Saved by the final norm, logits and loss until their backward.
 Bytes head_activations(const ModelShape& model, const RankSlice& slice, const StackProfile& stack);
 
 // Alive only while a layer's backward runs: gradients of the widest activations (6 f T / t for gated, 4 for plain MLPs)
 // and, under full recomputation, the layer's own activations again.
-Bytes backward_working_set(const ModelShape& model, const RankSlice& slice, const StackProfile& stack, RecomputeKind recompute);
+Bytes backward_working_set(const ModelShape& model, const RankSlice& slice, const StackProfile& stack,
+                           RecomputeKind recompute);
 
 // Reused for the whole step: gathered sequence-parallel inputs, pipelined TP communication, wgrad placeholders.
 Bytes gather_buffers(const ModelShape& model, const RankSlice& slice, const StackProfile& stack);

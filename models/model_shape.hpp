@@ -36,21 +36,21 @@ struct ModelShape {
   std::string name;
   std::int64_t layers = 0;
   std::int64_t hidden = 0;
-  std::int64_t heads = 0;      // query heads
-  std::int64_t kv_heads = 0;   // = heads for multi-head attention
+  std::int64_t heads = 0;     // query heads
+  std::int64_t kv_heads = 0;  // = heads for multi-head attention
   std::int64_t head_dim = 0;
-  std::int64_t ffn = 0;        // inner width of the (dense) MLP
-  std::int64_t vocabulary = 0; // as published, before any padding for tensor parallelism
+  std::int64_t ffn = 0;            // inner width of the (dense) MLP
+  std::int64_t vocabulary = 0;     // as published, before any padding for tensor parallelism
   std::int64_t max_positions = 0;  // rows of the learned position embedding; 0 unless position == learned
-  bool gated_mlp = false;      // three MLP matrices (SwiGLU) instead of two
+  bool gated_mlp = false;          // three MLP matrices (SwiGLU) instead of two
   bool tied_embeddings = false;
-  bool linear_bias = false;    // biases on every linear layer but the head
-  bool qkv_bias = false;       // biases on Q, K, V only (Qwen2); implied by linear_bias
-  bool qk_norm = false;        // RMSNorm over head_dim on Q and K (Qwen3)
+  bool linear_bias = false;  // biases on every linear layer but the head
+  bool qkv_bias = false;     // biases on Q, K, V only (Qwen2); implied by linear_bias
+  bool qk_norm = false;      // RMSNorm over head_dim on Q and K (Qwen3)
   NormKind norm = NormKind::rmsnorm;
   PositionEncoding position = PositionEncoding::rope;
-  std::int64_t sliding_window = 0;   // keys attended at most; 0 = all
-  double dropout = 0.0;              // hidden and attention dropout during training; 0 = none
+  std::int64_t sliding_window = 0;  // keys attended at most; 0 = all
+  double dropout = 0.0;             // hidden and attention dropout during training; 0 = none
   std::optional<MixtureOfExperts> moe;
   std::optional<LatentAttention> latent_attention;
   std::int64_t multi_token_prediction_layers = 0;  // DeepSeek-V3 MTP modules

@@ -13,9 +13,10 @@ struct Tile {
   double columns;
   std::size_t tile_class;
 };
-constexpr std::array tiles = {Tile{256, 128, 0}, Tile{128, 256, 0}, Tile{128, 128, 1}, Tile{256, 64, 2}, Tile{64, 256, 2},
-                              Tile{128, 64, 3},  Tile{64, 128, 3},  Tile{64, 64, 4},   Tile{32, 64, 5},  Tile{64, 32, 5},
-                              Tile{32, 128, 5},  Tile{16, 64, 5},   Tile{16, 128, 5}};
+constexpr std::array tiles = {Tile{256, 128, 0}, Tile{128, 256, 0}, Tile{128, 128, 1}, Tile{256, 64, 2},
+                              Tile{64, 256, 2},  Tile{128, 64, 3},  Tile{64, 128, 3},  Tile{64, 64, 4},
+                              Tile{32, 64, 5},   Tile{64, 32, 5},   Tile{32, 128, 5},  Tile{16, 64, 5},
+                              Tile{16, 128, 5}};
 constexpr std::array split_ways = {1.0, 2.0, 3.0, 4.0, 6.0, 8.0};
 constexpr double half_bytes = 2.0;
 constexpr double attention_rows = 128.0;
@@ -58,7 +59,8 @@ Seconds benchmark_gemm_time(const Gemm& g, const DeviceProfile& device) {
     for (double ways : split_ways) {
       if (ways > 1 && (grid > 1.2 * sms || k / ways < 256)) break;
       const double ctas = grid * ways;
-      const double waves = (1.0 - model.wave_softness) * std::max(1.0, ctas / sms) + model.wave_softness * std::ceil(ctas / sms);
+      const double waves =
+          (1.0 - model.wave_softness) * std::max(1.0, ctas / sms) + model.wave_softness * std::ceil(ctas / sms);
       const double math = waves * 2.0 * tile.rows * tile.columns * (k / ways + model.k_overhead) / rate;
       const double partials = ways > 1 ? model.split_k_traffic * 8.0 * m * n * ways : 0.0;
       const double memory = (traffic + partials) / bandwidth;
@@ -70,7 +72,8 @@ Seconds benchmark_gemm_time(const Gemm& g, const DeviceProfile& device) {
 }
 
 Seconds attention_time(const Attention& a, AttentionKernel kernel, const DeviceProfile& device) {
-  const AttentionModel& model = (a.backward ? device.attention_backward : device.attention_forward)[static_cast<std::size_t>(kernel)];
+  const AttentionModel& model =
+      (a.backward ? device.attention_backward : device.attention_forward)[static_cast<std::size_t>(kernel)];
   const double s = static_cast<double>(a.length);
   const double blocks = std::ceil(s / attention_rows);
   const double window = a.window > 0 ? std::min(s, static_cast<double>(a.window)) : s;
@@ -78,7 +81,8 @@ Seconds attention_time(const Attention& a, AttentionKernel kernel, const DeviceP
   const double ramp = a.causal ? std::min(blocks, std::floor(window / attention_rows)) : 0.0;
   const double keys = attention_rows * ramp * (ramp + 1) / 2.0 + (blocks - ramp) * window;
   const double longest = std::min(window, blocks * attention_rows);
-  const double flops_per_pair = a.backward ? 2.0 * static_cast<double>(3 * a.d_qk + 2 * a.d_v) : 2.0 * static_cast<double>(a.d_qk + a.d_v);
+  const double flops_per_pair =
+      a.backward ? 2.0 * static_cast<double>(3 * a.d_qk + 2 * a.d_v) : 2.0 * static_cast<double>(a.d_qk + a.d_v);
   const double unit = flops_per_pair * attention_rows;
   const double total = unit * static_cast<double>(a.sequences * a.heads) * (keys + blocks * model.key_overhead);
   const double tail = model.tail * unit * (longest + model.key_overhead);

@@ -7,7 +7,8 @@
 //   t_mem = bytes / (η_bw W)
 //   t     = min over tiles and S of (t_mma^q + t_mem^q)^(1/q) + t_fix
 // Attention (flash family), one CTA per 128 queries of a head:
-//   t = [Σ w / SMs + γ max w] / (η P/SMs) + 3 µs,  w = F 128 (keys + K0),  F = 2(d_qk+d_v) forward, 2(3 d_qk + 2 d_v) backward
+//   t = [Σ w / SMs + γ max w] / (η P/SMs) + 3 µs,  w = F 128 (keys + K0),  F = 2(d_qk+d_v) forward, 2(3 d_qk + 2 d_v)
+//   backward
 // Memory-bound: t = launches t0 + bytes / (η W).
 #pragma once
 

@@ -8,7 +8,9 @@ namespace {
 
 constexpr int after_everything = -1;
 
-double element_bytes(const RankSlice& slice) { return bytes_per_element(slice.precision == DataType::fp8 ? DataType::bf16 : slice.precision); }
+double element_bytes(const RankSlice& slice) {
+  return bytes_per_element(slice.precision == DataType::fp8 ? DataType::bf16 : slice.precision);
+}
 
 // Builds the step list of one pass of one layer. Widths are per rank; `act` is one hidden-sized activation in bytes.
 class Builder {
@@ -43,7 +45,9 @@ class Builder {
     const int step = push(Operator{name, g}, after);
     if (stack_.fused_wgrad_accumulation) return step;
     // Reads the 2-byte gradient, reads and writes the 4-byte accumulator.
-    return push(Operator{"wgrad_accumulate", MemoryBound{Bytes(10.0 * static_cast<double>(n * k)), MemoryKind::fused, 1}}, step);
+    return push(
+        Operator{"wgrad_accumulate", MemoryBound{Bytes(10.0 * static_cast<double>(n * k)), MemoryKind::fused, 1}},
+        step);
   }
   int memory(std::string_view name, Bytes bytes, MemoryKind kind = MemoryKind::fused, int launches = 1) {
     if (kind == MemoryKind::fused) bytes *= stack_.elementwise_factor;
@@ -75,7 +79,9 @@ class Builder {
     memory("norm_backward", (rms ? stack_.rms_norm_passes_backward : stack_.norm_passes_backward) * sharded_act_);
   }
   // Half a byte-wide mask per two-byte element when dropout is on.
-  void residual_forward() { memory("bias_dropout_add", (stack_.residual_passes_forward + (dropout() ? 0.5 : 0.0)) * sharded_act_); }
+  void residual_forward() {
+    memory("bias_dropout_add", (stack_.residual_passes_forward + (dropout() ? 0.5 : 0.0)) * sharded_act_);
+  }
   void residual_backward() {
     memory("bias_dropout_add_backward", (stack_.residual_passes_backward + (dropout() ? 0.5 : 0.0)) * sharded_act_);
   }
@@ -141,7 +147,8 @@ class Builder {
     }
   }
   void row_backward(std::string_view dgrad_name, std::string_view wgrad_name, std::int64_t k) {
-    if (slice_.sequence_parallel && slice_.tp > 1) collective(CollectiveKind::all_gather, after_everything, pipelined());
+    if (slice_.sequence_parallel && slice_.tp > 1)
+      collective(CollectiveKind::all_gather, after_everything, pipelined());
     dgrad(dgrad_name, hidden(), k);
     wgrad(wgrad_name, hidden(), k);
   }
@@ -163,7 +170,8 @@ class Builder {
   void loss_reductions() {
     if (slice_.tp == 1) return;
     for (int i = 0; i < 3; ++i)
-      steps_.push_back({TpCollective{CollectiveKind::all_reduce, Bytes(4.0 * static_cast<double>(tokens_)), 1.0}, after_everything});
+      steps_.push_back(
+          {TpCollective{CollectiveKind::all_reduce, Bytes(4.0 * static_cast<double>(tokens_)), 1.0}, after_everything});
   }
 
  private:
@@ -176,8 +184,8 @@ class Builder {
     return Bytes(beta_ * static_cast<double>(slice_.sequences * heads_) * s * s);
   }
   Attention flash(bool backward) const {
-    return Attention{slice_.sequences, slice_.sequence_length, heads_, model_.head_dim, model_.head_dim,
-                     model_.sliding_window, backward, true};
+    return Attention{slice_.sequences, slice_.sequence_length, heads_,   model_.head_dim,
+                     model_.head_dim,  model_.sliding_window,  backward, true};
   }
 
   const ModelShape& model_;
@@ -216,23 +224,30 @@ constexpr double loss_forward_share = 38.0 / 52.0;
 
 std::string_view name(CollectiveKind kind) {
   switch (kind) {
-    case CollectiveKind::all_reduce: return "all-reduce";
-    case CollectiveKind::all_gather: return "all-gather";
-    case CollectiveKind::reduce_scatter: return "reduce-scatter";
-    case CollectiveKind::all_to_all: return "all-to-all";
-    case CollectiveKind::broadcast: return "broadcast";
+    case CollectiveKind::all_reduce:
+      return "all-reduce";
+    case CollectiveKind::all_gather:
+      return "all-gather";
+    case CollectiveKind::reduce_scatter:
+      return "reduce-scatter";
+    case CollectiveKind::all_to_all:
+      return "all-to-all";
+    case CollectiveKind::broadcast:
+      return "broadcast";
   }
   return "?";
 }
 
 Flops flops(const Operator& op) {
   if (const auto* g = std::get_if<Gemm>(&op.work))
-    return Flops(2.0 * static_cast<double>(g->m) * static_cast<double>(g->n) * static_cast<double>(g->k) * static_cast<double>(g->batch));
+    return Flops(2.0 * static_cast<double>(g->m) * static_cast<double>(g->n) * static_cast<double>(g->k) *
+                 static_cast<double>(g->batch));
   if (const auto* a = std::get_if<Attention>(&op.work)) {
     const double s = static_cast<double>(a->length);
     const double w = a->window > 0 ? std::min(s, static_cast<double>(a->window)) : s;
     const double mean_keys = a->causal ? w * (1.0 - (w - 1.0) / (2.0 * s)) : w;
-    const double per_pair = a->backward ? 2.0 * static_cast<double>(3 * a->d_qk + 2 * a->d_v) : 2.0 * static_cast<double>(a->d_qk + a->d_v);
+    const double per_pair =
+        a->backward ? 2.0 * static_cast<double>(3 * a->d_qk + 2 * a->d_v) : 2.0 * static_cast<double>(a->d_qk + a->d_v);
     return Flops(per_pair * mean_keys * s * static_cast<double>(a->sequences * a->heads));
   }
   return Flops(0);
@@ -244,7 +259,8 @@ LayerSteps layer_forward(const ModelShape& model, const RankSlice& slice, const 
   return b.take();
 }
 
-LayerSteps layer_backward(const ModelShape& model, const RankSlice& slice, const StackProfile& stack, RecomputeKind recompute) {
+LayerSteps layer_backward(const ModelShape& model, const RankSlice& slice, const StackProfile& stack,
+                          RecomputeKind recompute) {
   Builder b(model, slice, stack);
   if (recompute == RecomputeKind::full) forward_steps(b);
   b.residual_backward();
@@ -267,7 +283,8 @@ LayerSteps embedding_forward(const ModelShape& model, const RankSlice& slice, co
   Builder b(model, slice, stack);
   // Reads 8-byte ids and the rows, writes the output; vocabulary-parallel ranks also mask what is not theirs.
   const double passes = slice.tp > 1 ? 4.0 : 2.0;
-  b.memory("embedding", passes * b.activation_bytes() + Bytes(8.0 * static_cast<double>(b.tokens())), MemoryKind::embedding);
+  b.memory("embedding", passes * b.activation_bytes() + Bytes(8.0 * static_cast<double>(b.tokens())),
+           MemoryKind::embedding);
   b.reduce_forward();
   if (model.position == PositionEncoding::learned) b.memory("position_embedding", 3.0 * b.activation_bytes());
   return b.take();
@@ -293,7 +310,8 @@ LayerSteps head_forward(const ModelShape& model, const RankSlice& slice, const S
 
 LayerSteps head_backward(const ModelShape& model, const RankSlice& slice, const StackProfile& stack) {
   Builder b(model, slice, stack);
-  b.memory("cross_entropy_backward", Bytes((1.0 - loss_forward_share) * stack.loss_bytes_per_logit * b.per_token(b.vocabulary())));
+  b.memory("cross_entropy_backward",
+           Bytes((1.0 - loss_forward_share) * stack.loss_bytes_per_logit * b.per_token(b.vocabulary())));
   b.column_backward("logits_dgrad", "logits_wgrad", b.vocabulary());
   b.norm_backward();
   return b.take();

@@ -26,16 +26,16 @@ struct Gemm {
 // Flash-family attention over `sequences` sequences of `length` queries and keys.
 struct Attention {
   std::int64_t sequences = 0, length = 0, heads = 0, d_qk = 0, d_v = 0;
-  std::int64_t window = 0;   // keys attended at most; 0 = all
+  std::int64_t window = 0;  // keys attended at most; 0 = all
   bool backward = false;
-  bool causal = true;        // a query attends to the keys before it only
+  bool causal = true;  // a query attends to the keys before it only
   friend bool operator==(const Attention&, const Attention&) = default;
 };
 
 enum class MemoryKind { fused, layout, embedding };  // which bandwidth fraction a memory-bound kernel reaches
 
 struct MemoryBound {
-  Bytes bytes{};          // HBM traffic
+  Bytes bytes{};  // HBM traffic
   MemoryKind kind = MemoryKind::fused;
   int launches = 1;
   friend bool operator==(const MemoryBound&, const MemoryBound&) = default;
@@ -55,8 +55,8 @@ std::string_view name(CollectiveKind kind);
 enum class StepStream { compute, tp };
 struct TpCollective {
   CollectiveKind kind = CollectiveKind::all_reduce;
-  Bytes bytes{};           // NCCL's message size: the whole buffer
-  double exposed = 1.0;    // share that cannot be pipelined with the GEMM it belongs to
+  Bytes bytes{};         // NCCL's message size: the whole buffer
+  double exposed = 1.0;  // share that cannot be pipelined with the GEMM it belongs to
   friend bool operator==(const TpCollective&, const TpCollective&) = default;
 };
 struct LayerStep {
@@ -70,7 +70,7 @@ using LayerSteps = std::vector<LayerStep>;
 
 // How one rank cuts the model and with which software it runs it.
 struct RankSlice {
-  std::int64_t sequences = 1;      // micro-batch size
+  std::int64_t sequences = 1;        // micro-batch size
   std::int64_t sequence_length = 0;  // full length
   int tp = 1;
   bool sequence_parallel = false;

@@ -113,7 +113,8 @@ void read(const YamlValue& v, BytesPerSecond& out) { out = v.as_bandwidth(); }
 void read(const YamlValue& v, FlopsPerSecond& out) { out = v.as_throughput(); }
 void read(const YamlValue& v, std::array<double, 6>& out) {
   const std::vector<YamlValue> items = v.as_sequence();
-  if (items.size() != out.size()) v.fail(fmt::format("{} needs {} numbers, not {}", v.path(), out.size(), items.size()));
+  if (items.size() != out.size())
+    v.fail(fmt::format("{} needs {} numbers, not {}", v.path(), out.size(), items.size()));
   for (std::size_t i = 0; i < out.size(); ++i) out[i] = items[i].as_number(0, 2);
 }
 void read(const YamlValue& v, AttentionModel& out) {
@@ -135,7 +136,9 @@ void read(const YamlValue& v, TpOverlap& out) {
 void read(const YamlValue& v, P2pMode& out) {
   out = v.as_choice({"blocking", "overlapped"}) == "blocking" ? P2pMode::blocking : P2pMode::overlapped;
 }
-void read(const YamlValue& v, DataType& out) { out = v.as_choice({"fp32", "bf16"}) == "fp32" ? DataType::fp32 : DataType::bf16; }
+void read(const YamlValue& v, DataType& out) {
+  out = v.as_choice({"fp32", "bf16"}) == "fp32" ? DataType::fp32 : DataType::bf16;
+}
 
 std::string value_text(const YamlValue& value) {
   if (value.is_scalar()) return value.as_string();
@@ -218,7 +221,8 @@ template <class Part>
 void require_all(Part& part, const std::set<std::string>& known, const SourceLocation& where) {
   visit_constants(part, [&](const char* key, auto&) {
     if (!known.contains(key))
-      throw InputError(where, fmt::format("{} profile '{}' has no value for '{}'", PartKind<Part>::word, part.name, key),
+      throw InputError(where,
+                       fmt::format("{} profile '{}' has no value for '{}'", PartKind<Part>::word, part.name, key),
                        "set it under constants: or inherit a profile that does");
   });
 }
@@ -238,7 +242,8 @@ NetworkProfile load_network_profile(const std::string& name) { return load_compl
 StackProfile load_stack_profile(const std::string& name) { return load_complete<StackProfile>(name); }
 
 Profile load_profile(const std::string& device, const std::string& network, const std::string& stack) {
-  return {load_device_profile(device), load_network_profile(network.empty() ? "single-node" : network), load_stack_profile(stack)};
+  return {load_device_profile(device), load_network_profile(network.empty() ? "single-node" : network),
+          load_stack_profile(stack)};
 }
 
 Profile with_profile_file(Profile profile, const std::string& path) {

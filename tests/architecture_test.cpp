@@ -1,8 +1,8 @@
 #include "tests/support/architecture.hpp"
 
-#include <catch2/catch.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
+#include <catch2/catch.hpp>
 
 #include <fstream>
 

@@ -32,7 +32,8 @@ std::vector<Job> legal_jobs(std::size_t count) {
     p.tensor_parallel = pick<int>({1, 2, 4, 8}, random);
     p.pipeline_parallel = pick<int>({1, 2, 4, 8}, random);
     p.virtual_stages = p.pipeline_parallel > 1 ? pick<int>({1, 1, 2, 5}, random) : 1;
-    p.schedule = p.virtual_stages > 1 ? ScheduleKind::interleaved : pick<ScheduleKind>({ScheduleKind::one_f_one_b, ScheduleKind::gpipe}, random);
+    p.schedule = p.virtual_stages > 1 ? ScheduleKind::interleaved
+                                      : pick<ScheduleKind>({ScheduleKind::one_f_one_b, ScheduleKind::gpipe}, random);
     p.micro_batch_size = pick<int>({1, 2}, random);
     p.sequence_parallel = pick<int>({0, 1}, random) == 1;
     p.recompute = pick<Recompute>({Recompute::none, Recompute::selective, Recompute::full}, random);
@@ -42,7 +43,8 @@ std::vector<Job> legal_jobs(std::size_t count) {
     p.overlap_p2p = pick<int>({0, 1}, random) == 1;
     p.placement = pick<PlacementKind>({PlacementKind::packed, PlacementKind::scatter, PlacementKind::rail}, random);
     job.profile.stack.p2p_scatter_gather = pick<int>({0, 1}, random) == 1;
-    job.profile.stack.attention = pick<AttentionKernel>({AttentionKernel::flash3, AttentionKernel::materialised}, random);
+    job.profile.stack.attention =
+        pick<AttentionKernel>({AttentionKernel::flash3, AttentionKernel::materialised}, random);
     if (check_plan(p, job.model, job.workload, job.cluster).empty()) jobs.push_back(std::move(job));
   }
   return jobs;
@@ -130,7 +132,8 @@ TEST_CASE("granularities agree: layers to rounding, operators within the overlap
     const Seconds block = simulate_step(job, routes, Granularity::block).result.step_time;
     INFO(text(job));
     CHECK(simulate_step(job, routes, Granularity::layer).result.step_time.value == Approx(block.value).epsilon(1e-9));
-    CHECK(simulate_step(job, routes, Granularity::operator_).result.step_time.value == Approx(block.value).epsilon(0.01));
+    CHECK(simulate_step(job, routes, Granularity::operator_).result.step_time.value ==
+          Approx(block.value).epsilon(0.01));
   }
 }
 

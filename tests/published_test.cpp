@@ -22,17 +22,20 @@ struct LayerTime {
   double backward_ms;
 };
 LayerTime layer_22b(bool sequence_parallel, const char* recompute) {
-  const Job job = load_job(scenarios + "gpt3-175b-64xa100.yaml",
-                           {{"model", "megatron-22b"},
-                            {"nodes", "1"},
-                            {"workload", "{sequence_length: 2048, global_batch_size: 4, precision: fp16}"},
-                            {"plan", std::string("{tp: 8, mbs: 4, sequence_parallel: ") + (sequence_parallel ? "true" : "false") +
-                                         ", recompute_granularity: " + recompute + "}"}});
+  const Job job =
+      load_job(scenarios + "gpt3-175b-64xa100.yaml",
+               {{"model", "megatron-22b"},
+                {"nodes", "1"},
+                {"workload", "{sequence_length: 2048, global_batch_size: 4, precision: fp16}"},
+                {"plan", std::string("{tp: 8, mbs: 4, sequence_parallel: ") + (sequence_parallel ? "true" : "false") +
+                             ", recompute_granularity: " + recompute + "}"}});
   const SimulatedStep step = simulate_step(job, Routes(job.cluster));
   LayerTime time{};
   for (std::size_t s = 0; s < step.program.segments.size(); ++s) {
-    if (step.program.segments[s].label == "layer forward") time.forward_ms = step.prices.segments[s].duration.value * 1e3;
-    if (step.program.segments[s].label == "layer backward") time.backward_ms = step.prices.segments[s].duration.value * 1e3;
+    if (step.program.segments[s].label == "layer forward")
+      time.forward_ms = step.prices.segments[s].duration.value * 1e3;
+    if (step.program.segments[s].label == "layer backward")
+      time.backward_ms = step.prices.segments[s].duration.value * 1e3;
   }
   return time;
 }

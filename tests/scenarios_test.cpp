@@ -19,7 +19,10 @@ const std::filesystem::path scenarios = std::filesystem::path(TRAINYARD_SOURCE_D
 
 Job llama_on(const std::string& cluster, const std::string& nodes, const std::string& plan) {
   return load_job((scenarios / "llama3-70b-64xh100.yaml").string(),
-                  {{"model", "llama2-7b"}, {"cluster", cluster}, {"nodes", nodes}, {"plan", plan},
+                  {{"model", "llama2-7b"},
+                   {"cluster", cluster},
+                   {"nodes", nodes},
+                   {"plan", plan},
                    {"workload", "{sequence_length: 4096, global_batch_size: 1152, precision: fp16}"}});
 }
 
@@ -76,7 +79,8 @@ TEST_CASE("every cluster preset trains a 7B model on one and on several nodes") 
 }
 
 TEST_CASE("bf16 on a GPU without it is refused") {
-  CHECK_THROWS_WITH(load_job((scenarios / "llama3-70b-64xh100.yaml").string(), {{"cluster", "dgx-1v"}}), Catch::Contains("has no bf16"));
+  CHECK_THROWS_WITH(load_job((scenarios / "llama3-70b-64xh100.yaml").string(), {{"cluster", "dgx-1v"}}),
+                    Catch::Contains("has no bf16"));
 }
 
 TEST_CASE("dense peaks are clock x multiprocessors x FLOPs per clock") {
@@ -120,11 +124,15 @@ TEST_CASE("a profile without one of its constants is refused by the constant's n
     return path;
   };
   const Job job = load_job((scenarios / "llama3-70b-64xh100.yaml").string());
-  CHECK_THROWS_WITH(with_profile_file(job.profile, write("kind: network\nname: mine\nconstants: {}\n")), Catch::Contains("collective_efficiency"));
-  CHECK_THROWS_WITH(with_profile_file(job.profile, write("kind: network\nname: mine\ninherits: infiniband\nconstants:\n  p2p_eficiency: {value: 1, source: me}\n")),
-                    Catch::Contains("p2p_efficiency"));
-  const Profile mine = with_profile_file(
-      job.profile, write("kind: network\nname: mine\ninherits: infiniband\nconstants:\n  p2p_efficiency: {value: 0.5, source: my test}\n"));
+  CHECK_THROWS_WITH(with_profile_file(job.profile, write("kind: network\nname: mine\nconstants: {}\n")),
+                    Catch::Contains("collective_efficiency"));
+  CHECK_THROWS_WITH(
+      with_profile_file(job.profile, write("kind: network\nname: mine\ninherits: infiniband\nconstants:\n  "
+                                           "p2p_eficiency: {value: 1, source: me}\n")),
+      Catch::Contains("p2p_efficiency"));
+  const Profile mine =
+      with_profile_file(job.profile, write("kind: network\nname: mine\ninherits: infiniband\nconstants:\n  "
+                                           "p2p_efficiency: {value: 0.5, source: my test}\n"));
   CHECK(mine.network.p2p_efficiency == 0.5);
   CHECK(mine.network.collective_efficiency == job.profile.network.collective_efficiency);
 }

@@ -24,11 +24,11 @@ struct Fabric {
 
 struct Cluster {
   std::string name;
-  std::string gpu;                // device profile, e.g. "h100-sxm-80gb"
-  Bytes gpu_memory{};             // capacity of one GPU as sold (80 GiB for an 80 GB H100)
-  NodeTopology node;              // one node; all nodes are equal
+  std::string gpu;     // device profile, e.g. "h100-sxm-80gb"
+  Bytes gpu_memory{};  // capacity of one GPU as sold (80 GiB for an 80 GB H100)
+  NodeTopology node;   // one node; all nodes are equal
   int nodes = 1;
-  int nodes_per_nvlink_domain = 1;  // > 1 for racks whose NVLink switch joins several trays (NVL72: 18)
+  int nodes_per_nvlink_domain = 1;    // > 1 for racks whose NVLink switch joins several trays (NVL72: 18)
   BytesPerSecond nvlink_bandwidth{};  // of one NVLink, nominal, per direction (H100: 25 GB/s); 0 = no NVLink
   BytesPerSecond pcie_bandwidth{};    // of a GPU's PCIe slot, nominal, per direction
   BytesPerSecond socket_bandwidth{};  // between CPU sockets, per direction (what SYS crosses)

@@ -21,7 +21,7 @@ class Routes {
  public:
   explicit Routes(const Cluster& cluster);  // keeps a copy
   const Cluster& cluster() const { return cluster_; }
-  Route between(DeviceId a, DeviceId b) const;                   // a != b
+  Route between(DeviceId a, DeviceId b) const;  // a != b
   // The NICs nearest to a GPU (local indices of the node's NICs) and each GPU's fair share of their bandwidth.
   const std::vector<int>& nearest_nics(int local_gpu) const;
   BytesPerSecond nic_share(int local_gpu) const;
@@ -35,7 +35,7 @@ class Routes {
   BytesPerSecond nvlink_bandwidth(std::span<const int> local_gpus) const;
   bool nvlink_joins_nodes() const { return nvlink_joins_nodes_; }  // a domain of several nodes, as in NVL72
   int nvlink_domain(NodeId node) const { return node.value / cluster_.nodes_per_nvlink_domain; }
-  int leaf(NodeId node) const;                                    // scalable unit; rails have one leaf each in it
+  int leaf(NodeId node) const;  // scalable unit; rails have one leaf each in it
   // Whether GPUs with these local indices reach each other in other nodes of the unit without the spine.
   bool stays_on_leaf(int a, int b) const { return on_leaf_[cell(a, b)]; }
 
@@ -52,14 +52,14 @@ class Routes {
   Cluster cluster_;
   std::vector<Route> local_;
   std::vector<Route> pcie_;
-  std::vector<Route> to_nic_;                   // per GPU, to the first of its nearest NICs
+  std::vector<Route> to_nic_;  // per GPU, to the first of its nearest NICs
   std::vector<std::vector<int>> nearest_nics_;
   std::vector<BytesPerSecond> nic_share_;
   std::vector<int> island_;
-  std::vector<int> nvlinks_;                    // per GPU, to its best peer
-  std::vector<int> ring_links_;                 // by bit mask of local GPUs; empty beyond 8 GPUs and with switches
+  std::vector<int> nvlinks_;     // per GPU, to its best peer
+  std::vector<int> ring_links_;  // by bit mask of local GPUs; empty beyond 8 GPUs and with switches
   std::vector<bool> on_leaf_;
-  Route same_leaf_;                             // NIC to NIC
+  Route same_leaf_;  // NIC to NIC
   Route other_leaf_;
   bool nvlink_joins_nodes_ = false;
 };

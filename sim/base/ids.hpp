@@ -19,11 +19,11 @@ struct Id {
   friend constexpr auto operator<=>(Id, Id) = default;
 };
 
-using RankId = Id<struct RankTag>;            // global rank of the job
-using DeviceId = Id<struct DeviceTag>;        // GPU of the cluster
-using NodeId = Id<struct NodeTag>;            // server (compute tray) of the cluster
-using StageId = Id<struct StageTag>;          // pipeline rank, 0 … pp-1
-using ChunkId = Id<struct ChunkTag>;          // virtual pipeline chunk of a stage, 0 … vpp-1
+using RankId = Id<struct RankTag>;      // global rank of the job
+using DeviceId = Id<struct DeviceTag>;  // GPU of the cluster
+using NodeId = Id<struct NodeTag>;      // server (compute tray) of the cluster
+using StageId = Id<struct StageTag>;    // pipeline rank, 0 … pp-1
+using ChunkId = Id<struct ChunkTag>;    // virtual pipeline chunk of a stage, 0 … vpp-1
 using MicroBatchId = Id<struct MicroBatchTag>;
 using InstructionId = Id<struct InstructionTag>;  // position in its rank kind's list
 

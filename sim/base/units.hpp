@@ -16,9 +16,18 @@ struct Quantity {
   constexpr explicit Quantity(double v) : value(v) {}
   friend constexpr auto operator<=>(Quantity, Quantity) = default;
 
-  constexpr Quantity& operator+=(Quantity o) { value += o.value; return *this; }
-  constexpr Quantity& operator-=(Quantity o) { value -= o.value; return *this; }
-  constexpr Quantity& operator*=(double k) { value *= k; return *this; }
+  constexpr Quantity& operator+=(Quantity o) {
+    value += o.value;
+    return *this;
+  }
+  constexpr Quantity& operator-=(Quantity o) {
+    value -= o.value;
+    return *this;
+  }
+  constexpr Quantity& operator*=(double k) {
+    value *= k;
+    return *this;
+  }
   friend constexpr Quantity operator+(Quantity a, Quantity b) { return Quantity(a.value + b.value); }
   friend constexpr Quantity operator-(Quantity a, Quantity b) { return Quantity(a.value - b.value); }
   friend constexpr Quantity operator-(Quantity a) { return Quantity(-a.value); }
@@ -58,7 +67,9 @@ constexpr Bytes operator""_GB(unsigned long long v) { return Bytes(static_cast<d
 constexpr BytesPerSecond operator""_GBps(unsigned long long v) { return BytesPerSecond(static_cast<double>(v) * 1e9); }
 constexpr BytesPerSecond operator""_GBps(long double v) { return BytesPerSecond(static_cast<double>(v) * 1e9); }
 constexpr FlopsPerSecond operator""_TFLOPS(long double v) { return FlopsPerSecond(static_cast<double>(v) * 1e12); }
-constexpr FlopsPerSecond operator""_TFLOPS(unsigned long long v) { return FlopsPerSecond(static_cast<double>(v) * 1e12); }
+constexpr FlopsPerSecond operator""_TFLOPS(unsigned long long v) {
+  return FlopsPerSecond(static_cast<double>(v) * 1e12);
+}
 }  // namespace literals
 
 inline constexpr double bytes_per_gib = 1073741824.0;
@@ -67,10 +78,10 @@ constexpr double in_gib(Bytes b) { return b.value / bytes_per_gib; }
 // Parsers of what users write. A bare number is refused except zero; bits ("Gbps", "Gb/s") and bytes ("GB/s") differ.
 // They throw std::invalid_argument with a message that names the text and the accepted spellings; never return NaN,
 // infinity or a negative value.
-Bytes parse_bytes(std::string_view text);                     // "80GiB", "40 GB", "512 MiB", "4096B"
-BytesPerSecond parse_bandwidth(std::string_view text);        // "400Gbps", "50GB/s", "3.35TB/s"
-Seconds parse_duration(std::string_view text);                // "25us", "1.5 ms", "2s", "900ns"
-FlopsPerSecond parse_throughput(std::string_view text);       // "989.4TFLOPS", "1.98PFLOPS"
+Bytes parse_bytes(std::string_view text);                // "80GiB", "40 GB", "512 MiB", "4096B"
+BytesPerSecond parse_bandwidth(std::string_view text);   // "400Gbps", "50GB/s", "3.35TB/s"
+Seconds parse_duration(std::string_view text);           // "25us", "1.5 ms", "2s", "900ns"
+FlopsPerSecond parse_throughput(std::string_view text);  // "989.4TFLOPS", "1.98PFLOPS"
 
 // Printers for people: three to four significant digits and a unit that fits ("41.5 GiB", "13.4 ms", "3.68 s").
 std::string to_text(Bytes b);

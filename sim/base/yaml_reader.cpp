@@ -21,11 +21,16 @@ SourceLocation location(const std::string& file, const YAML::Mark& mark) {
 
 std::string kind_of(const YAML::Node& node) {
   switch (node.Type()) {
-    case YAML::NodeType::Undefined: return "nothing";
-    case YAML::NodeType::Null: return "nothing (null)";
-    case YAML::NodeType::Scalar: return fmt::format("'{}'", node.Scalar());
-    case YAML::NodeType::Sequence: return "a list";
-    case YAML::NodeType::Map: return "a mapping";
+    case YAML::NodeType::Undefined:
+      return "nothing";
+    case YAML::NodeType::Null:
+      return "nothing (null)";
+    case YAML::NodeType::Scalar:
+      return fmt::format("'{}'", node.Scalar());
+    case YAML::NodeType::Sequence:
+      return "a list";
+    case YAML::NodeType::Map:
+      return "a mapping";
   }
   return "?";
 }
@@ -69,8 +74,7 @@ long long YamlValue::as_int(long long low, long long high) const {
   if (hex) digits.remove_prefix(2);
   long long number = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number, hex ? 16 : 10);
-  if (error == std::errc::result_out_of_range)
-    fail(fmt::format("{} is {}, outside {} to {}", path_, text, low, high));
+  if (error == std::errc::result_out_of_range) fail(fmt::format("{} is {}, outside {} to {}", path_, text, low, high));
   if (error != std::errc{} || end != digits.data() + digits.size())
     fail(fmt::format("{} must be a whole number, not '{}'", path_, text));
   if (number < low || number > high) fail(fmt::format("{} is {}, outside {} to {}", path_, number, low, high));
@@ -87,7 +91,9 @@ double YamlValue::as_number(double low, double high) const {
   return number;
 }
 
-Bytes YamlValue::as_bytes() const { return parse_unit(*this, [](const std::string& s) { return parse_bytes(s); }); }
+Bytes YamlValue::as_bytes() const {
+  return parse_unit(*this, [](const std::string& s) { return parse_bytes(s); });
+}
 BytesPerSecond YamlValue::as_bandwidth() const {
   return parse_unit(*this, [](const std::string& s) { return parse_bandwidth(s); });
 }
@@ -117,9 +123,9 @@ std::string YamlValue::as_choice(const std::vector<std::string>& choices) const 
 }
 
 YamlMapping::YamlMapping(YamlValue value) : value_(std::move(value)) {
-  if (!value_.is_map()) value_.fail(fmt::format("{} must be a mapping, not {}",
-                                                value_.path().empty() ? "the document" : value_.path(),
-                                                kind_of(value_.node())));
+  if (!value_.is_map())
+    value_.fail(fmt::format("{} must be a mapping, not {}", value_.path().empty() ? "the document" : value_.path(),
+                            kind_of(value_.node())));
   for (const auto& entry : value_.node()) {
     const YamlValue key(entry.first, std::make_shared<const std::string>(value_.where().file), value_.path());
     std::string text = key.as_string();
@@ -178,7 +184,8 @@ YamlValue read_yaml_text(const std::string& text, const std::string& name_in_mes
   const auto file = std::make_shared<const std::string>(name_in_messages);
   try {
     std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.empty() || documents.front().IsNull()) throw InputError({name_in_messages, 0, 0}, "the file is empty");
+    if (documents.empty() || documents.front().IsNull())
+      throw InputError({name_in_messages, 0, 0}, "the file is empty");
     if (documents.size() > 1) throw InputError({name_in_messages, 0, 0}, "holds several YAML documents, expected one");
     return YamlValue(documents.front(), file, "");
   } catch (const YAML::Exception& e) {
@@ -206,7 +213,8 @@ YamlValue with_override(const YamlValue& document, const std::string& dotted_pat
     const std::string key(rest.substr(0, dot));
     if (key.empty()) throw InputError({"--set " + dotted_path, 0, 0}, "a step of the path is empty");
     if (!cursor.IsMap() && !cursor.IsNull())
-      throw InputError({"--set " + dotted_path, 0, 0}, fmt::format("'{}' is inside a value that is not a mapping", key));
+      throw InputError({"--set " + dotted_path, 0, 0},
+                       fmt::format("'{}' is inside a value that is not a mapping", key));
     if (dot == std::string_view::npos) {
       cursor[key] = replacement;
       break;

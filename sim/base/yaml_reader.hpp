@@ -21,7 +21,7 @@ class YamlValue {
  public:
   YamlValue(YAML::Node node, std::shared_ptr<const std::string> file, std::string path);
 
-  const std::string& path() const { return path_; }   // "plan.micro_batch_size", for messages
+  const std::string& path() const { return path_; }  // "plan.micro_batch_size", for messages
   const YAML::Node& node() const { return node_; }
   SourceLocation where() const;
   [[noreturn]] void fail(std::string message, std::string hint = {}) const;
@@ -33,13 +33,13 @@ class YamlValue {
 
   // Scalars; anything that is not exactly that type is an InputError. Integers accept 8, 4096, 0x10, never 1e3 or 8.5.
   std::string as_string() const;
-  bool as_bool() const;                                    // true/false only
-  long long as_int(long long low, long long high) const;   // inclusive range
-  double as_number(double low, double high) const;         // finite, inclusive range
-  Bytes as_bytes() const;                                  // "80GiB"
-  BytesPerSecond as_bandwidth() const;                     // "400Gbps"
-  Seconds as_duration() const;                             // "25us"
-  FlopsPerSecond as_throughput() const;                    // "989TFLOPS"
+  bool as_bool() const;                                   // true/false only
+  long long as_int(long long low, long long high) const;  // inclusive range
+  double as_number(double low, double high) const;        // finite, inclusive range
+  Bytes as_bytes() const;                                 // "80GiB"
+  BytesPerSecond as_bandwidth() const;                    // "400Gbps"
+  Seconds as_duration() const;                            // "25us"
+  FlopsPerSecond as_throughput() const;                   // "989TFLOPS"
   std::vector<YamlValue> as_sequence() const;
   std::string as_choice(const std::vector<std::string>& choices) const;
 
@@ -52,15 +52,15 @@ class YamlValue {
 // A mapping whose keys are all accounted for: ask with required/optional, then call finish().
 class YamlMapping {
  public:
-  explicit YamlMapping(YamlValue value);                   // InputError if not a mapping or a key occurs twice
+  explicit YamlMapping(YamlValue value);  // InputError if not a mapping or a key occurs twice
 
   YamlValue required(std::string_view key);
   std::optional<YamlValue> optional(std::string_view key);  // an explicit null counts as absent
   // The first spelling present; two spellings at once is an InputError. For aliases such as tp.
   std::optional<YamlValue> optional_of(const std::vector<std::string_view>& spellings);
   const YamlValue& value() const { return value_; }
-  std::vector<std::string> keys() const;                   // in file order
-  void finish() const;                                     // InputError at the first key nobody asked for
+  std::vector<std::string> keys() const;  // in file order
+  void finish() const;                    // InputError at the first key nobody asked for
 
  private:
   YamlValue value_;

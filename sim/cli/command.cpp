@@ -51,10 +51,14 @@ constexpr std::array table = {
     Command{"topology", "read `nvidia-smi topo -m`: links, islands, what crosses what", topology_command},
     Command{"memory", "the memory ledger alone, per pipeline stage and owner", memory_command},
     Command{"validate", "predict published or own measured runs and print the error",
-            [](const Args& args, std::istream&, std::ostream& out, std::ostream& err) { return validate_command(args, out, err); }},
+            [](const Args& args, std::istream&, std::ostream& out, std::ostream& err) {
+              return validate_command(args, out, err);
+            }},
     Command{"compare", "two scenarios side by side, term by term", compare_command},
     Command{"estimate", "quick calculators: parameters, FLOPs, all-reduce, training state, KV cache",
-            [](const Args& args, std::istream&, std::ostream& out, std::ostream& err) { return estimate_command(args, out, err); }},
+            [](const Args& args, std::istream&, std::ostream& out, std::ostream& err) {
+              return estimate_command(args, out, err);
+            }},
     Command{"import", "configurations of other programs to a scenario", import_command},
     Command{"help", "this overview, or the help of one command", help_command},
     Command{"version", "the version", version_command},
@@ -70,10 +74,12 @@ const Command* find_command(std::string_view name) {
 }
 
 std::string overview() {
-  std::string text = "usage: trainyard COMMAND ARGS...\n\nPredicts the training of large models on clusters of GPUs.\n\ncommands:\n";
+  std::string text =
+      "usage: trainyard COMMAND ARGS...\n\nPredicts the training of large models on clusters of GPUs.\n\ncommands:\n";
   for (const Command& command : table) text += fmt::format("  {:<10}{}\n", command.name, command.summary);
-  text += "\n'trainyard COMMAND --help' tells more. Exit codes: 0 done, 1 failed, 2 wrong usage or input,\n"
-          "3 the plan is infeasible or does not fit.\n\nexample:\n  trainyard simulate llama3-70b-64xh100\n";
+  text +=
+      "\n'trainyard COMMAND --help' tells more. Exit codes: 0 done, 1 failed, 2 wrong usage or input,\n"
+      "3 the plan is infeasible or does not fit.\n\nexample:\n  trainyard simulate llama3-70b-64xh100\n";
   return text;
 }
 

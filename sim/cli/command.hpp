@@ -19,7 +19,7 @@ struct Command {
 };
 
 std::span<const Command> commands();
-const Command* find_command(std::string_view name);   // nullptr if there is none
-std::string overview();                               // `trainyard --help`
+const Command* find_command(std::string_view name);  // nullptr if there is none
+std::string overview();                              // `trainyard --help`
 
 }  // namespace trainyard

@@ -13,7 +13,10 @@ namespace trainyard {
 namespace po = boost::program_options;
 
 CommandSyntax::CommandSyntax(std::string usage, std::string summary, std::string example)
-    : usage_(std::move(usage)), summary_(std::move(summary)), example_(std::move(example)), options_("options", 100, 60) {
+    : usage_(std::move(usage)),
+      summary_(std::move(summary)),
+      example_(std::move(example)),
+      options_("options", 100, 60) {
   options_.add_options()("help,h", "this text");
 }
 
@@ -29,8 +32,11 @@ std::optional<po::variables_map> CommandSyntax::parse(const std::vector<std::str
   po::variables_map given;
   try {
     po::command_line_parser parser(args);
-    po::store(parser.options(all).positional(positionals_)
-                  .style(po::command_line_style::unix_style & ~po::command_line_style::allow_guessing).run(), given);
+    po::store(parser.options(all)
+                  .positional(positionals_)
+                  .style(po::command_line_style::unix_style & ~po::command_line_style::allow_guessing)
+                  .run(),
+              given);
   } catch (const po::unknown_option& e) {
     throw po::error(fmt::format("unknown option '{}'{}", e.get_option_name(), hint_for(e.get_option_name())));
   } catch (const po::too_many_positional_options_error&) {

@@ -20,7 +20,8 @@ class CommandSyntax {
   void positional(const std::string& name, bool required);
 
   // The options given, or nullopt after --help went to `out`. Throws boost::program_options::error.
-  std::optional<boost::program_options::variables_map> parse(const std::vector<std::string>& args, std::ostream& out) const;
+  std::optional<boost::program_options::variables_map> parse(const std::vector<std::string>& args,
+                                                             std::ostream& out) const;
 
  private:
   std::string help() const;

@@ -14,10 +14,11 @@ namespace {
 namespace po = boost::program_options;
 
 CommandSyntax syntax() {
-  CommandSyntax s("compare A [B] [options]",
-                  "Simulates two scenarios and shows them side by side, term by term. Without B it is A with the changes of\n"
-                  "--set-b. Exit code 3 says that one of the plans is infeasible; one that does not fit is compared and says so.",
-                  "trainyard compare llama3-70b-64xh100 --set-b plan.tp=4\ntrainyard compare before.yaml after.yaml --json");
+  CommandSyntax s(
+      "compare A [B] [options]",
+      "Simulates two scenarios and shows them side by side, term by term. Without B it is A with the changes of\n"
+      "--set-b. Exit code 3 says that one of the plans is infeasible; one that does not fit is compared and says so.",
+      "trainyard compare llama3-70b-64xh100 --set-b plan.tp=4\ntrainyard compare before.yaml after.yaml --json");
   s.positional("A", true);
   s.positional("B", false);
   add_scenario_options(s);
@@ -30,7 +31,7 @@ struct CompareOptions {
   std::string a;
   std::string b;
   Overrides a_overrides;
-  Overrides b_overrides;   // those of a, then its own
+  Overrides b_overrides;  // those of a, then its own
   std::optional<std::string> profile;
   bool json = false;
 };

@@ -29,7 +29,8 @@ int run(std::vector<std::string> args) {
     std::vector<std::string> known;
     for (const Command& c : commands()) known.emplace_back(c.name);
     const std::string hint = did_you_mean(name, known);
-    std::cerr << fmt::format("trainyard: there is no command '{}' ({}see trainyard --help)\n", name, hint.empty() ? hint : hint + " ");
+    std::cerr << fmt::format("trainyard: there is no command '{}' ({}see trainyard --help)\n", name,
+                             hint.empty() ? hint : hint + " ");
     return wrong_usage;
   }
   args.erase(args.begin());
@@ -52,7 +53,7 @@ int run(std::vector<std::string> args) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);   // a reader that went away (| head) is an ordinary failed write
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that went away (| head) is an ordinary failed write
   const int code = run(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
   errno = 0;
   std::cout.flush();

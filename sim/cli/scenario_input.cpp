@@ -36,7 +36,9 @@ std::optional<std::string> text_of(const po::variables_map& given, const std::st
   return given[option].as<std::string>();
 }
 
-std::vector<PlanProblem> problems_of(const Job& job) { return check_plan(job.plan, job.model, job.workload, job.cluster); }
+std::vector<PlanProblem> problems_of(const Job& job) {
+  return check_plan(job.plan, job.model, job.workload, job.cluster);
+}
 
 int answer_infeasible(const Job& job, const std::vector<PlanProblem>& problems, bool json, std::ostream& out) {
   out << (json ? problems_json(job.name, problems) : problems_text(job.name, problems, style_of(out)));

@@ -26,21 +26,24 @@ struct SimulateOptions {
   bool json = false;
   bool experiments = true;
   std::optional<std::string> trace;
-  const Exporter* exporter = nullptr;   // of `trace`
+  const Exporter* exporter = nullptr;  // of `trace`
 };
 
 CommandSyntax syntax() {
-  CommandSyntax s("simulate SCENARIO [options]",
-                  "Predicts one training step: time, memory, where the time goes, and what to try next. SCENARIO is a name\n"
-                  "or a YAML file. Exit code 3 says that the plan is infeasible or does not fit in memory.",
-                  "trainyard simulate llama3-70b-64xh100 --set plan.tp=4 --trace step.pftrace");
+  CommandSyntax s(
+      "simulate SCENARIO [options]",
+      "Predicts one training step: time, memory, where the time goes, and what to try next. SCENARIO is a name\n"
+      "or a YAML file. Exit code 3 says that the plan is infeasible or does not fit in memory.",
+      "trainyard simulate llama3-70b-64xh100 --set plan.tp=4 --trace step.pftrace");
   s.positional("SCENARIO", true);
   add_scenario_options(s);
   std::string formats = "write the timeline; the suffix picks the format:";
   for (const Exporter& exporter : exporters) formats += fmt::format(" {} ({})", exporter.suffix, exporter.summary);
-  s.option()("engine", po::value<std::string>()->default_value("analytic")->value_name("NAME"), "analytic: transfers take their closed-form time")(
-      "granularity", po::value<std::string>()->default_value("block")->value_name("NAME"), "what an instruction is: block, layer or operator")(
-      "trace", po::value<std::string>()->value_name("FILE"), formats.c_str())(
+  s.option()("engine", po::value<std::string>()->default_value("analytic")->value_name("NAME"),
+             "analytic: transfers take their closed-form time")(
+      "granularity", po::value<std::string>()->default_value("block")->value_name("NAME"),
+      "what an instruction is: block, layer or operator")("trace", po::value<std::string>()->value_name("FILE"),
+                                                          formats.c_str())(
       "no-experiments", "diagnose without simulating the candidate changes");
   return s;
 }

@@ -20,23 +20,23 @@ constexpr Index settled = -1;
 
 // An instruction of any kind, in one numbering.
 struct Node {
-  double ready = 0;            // when the last dependency ended
+  double ready = 0;  // when the last dependency ended
   double start = 0;
-  double end = 0;              // before settling: the duration
-  Index pending = 0;           // dependencies that have not ended; `settled` afterwards
+  double end = 0;     // before settling: the duration
+  Index pending = 0;  // dependencies that have not ended; `settled` afterwards
   Index stream_next = none;
-  Index partner = none;        // ring of the instructions that start together: send and receive, rendezvous
-  Index first_waiter = none;   // into edges_
+  Index partner = none;       // ring of the instructions that start together: send and receive, rendezvous
+  Index first_waiter = none;  // into edges_
 };
 struct Edge {
   Index waiter;
-  Index next;                  // further edge of the same dependency
+  Index next;  // further edge of the same dependency
 };
 
 // What the engine needs to know of a work.
 struct WorkTraits {
   enum Kind : std::uint8_t { local, send, receive, rendezvous } kind = local;
-  int key = 0;                 // channel or rendezvous
+  int key = 0;  // channel or rendezvous
   double duration = 0;
 };
 
@@ -123,8 +123,10 @@ class AnalyticRun {
       const std::size_t sent = channel < sends_.size() ? sends_[channel].size() : 0;
       const std::size_t received = channel < receives_.size() ? receives_[channel].size() : 0;
       for (std::size_t j = 0; j < std::max(sent, received); ++j) {
-        if (j >= sent) block(receives_[channel][j]);
-        else if (j >= received) block(sends_[channel][j]);
+        if (j >= sent)
+          block(receives_[channel][j]);
+        else if (j >= received)
+          block(sends_[channel][j]);
         else {
           node(sends_[channel][j]).partner = receives_[channel][j];
           node(receives_[channel][j]).partner = sends_[channel][j];
@@ -174,9 +176,11 @@ class AnalyticRun {
         const Node& n = nodes_[static_cast<std::size_t>(offsets_[k]) + i];
         if (n.pending == settled) continue;
         const Instruction& instruction = program_.kinds[k].instructions[i];
-        const std::string what = n.pending > 0 ? fmt::format("{} instructions that cannot run", n.pending) : std::string("its partner");
-        text += fmt::format("\n  stage {}: instruction {} on {} (micro-batch {}, chunk {}) waits for {}", program_.kinds[k].stage.value, i,
-                            name(instruction.stream), instruction.micro_batch, instruction.chunk, what);
+        const std::string what =
+            n.pending > 0 ? fmt::format("{} instructions that cannot run", n.pending) : std::string("its partner");
+        text += fmt::format("\n  stage {}: instruction {} on {} (micro-batch {}, chunk {}) waits for {}",
+                            program_.kinds[k].stage.value, i, name(instruction.stream), instruction.micro_batch,
+                            instruction.chunk, what);
         break;  // the first blocked instruction of a kind blocks the rest
       }
     throw StuckProgram(text);
@@ -190,17 +194,18 @@ class AnalyticRun {
     for (const RankKind& kind : program_.kinds) {
       std::vector<Span> spans;
       spans.reserve(kind.instructions.size());
-      for (std::size_t i = 0; i < kind.instructions.size(); ++i, ++n) spans.push_back({Seconds(n->start), Seconds(n->end)});
+      for (std::size_t i = 0; i < kind.instructions.size(); ++i, ++n)
+        spans.push_back({Seconds(n->start), Seconds(n->end)});
       timeline.spans.push_back(std::move(spans));
     }
     return timeline;
   }
 
   const StepProgram& program_;
-  std::vector<WorkTraits> traits_;   // [work]
+  std::vector<WorkTraits> traits_;  // [work]
   std::vector<Node> nodes_;
   std::vector<Edge> edges_;
-  std::vector<Index> offsets_;       // [kind] of its first instruction
+  std::vector<Index> offsets_;                                   // [kind] of its first instruction
   std::vector<std::vector<Index>> sends_, receives_, meetings_;  // [channel or rendezvous] in order
   double makespan_ = 0;
 };
@@ -212,6 +217,8 @@ Timeline run_analytic(const StepProgram& program, const PricedProgram& prices) {
   return run_by_dependency(program, prices);
 }
 
-Timeline run_by_dependency(const StepProgram& program, const PricedProgram& prices) { return AnalyticRun(program, prices).run(); }
+Timeline run_by_dependency(const StepProgram& program, const PricedProgram& prices) {
+  return AnalyticRun(program, prices).run();
+}
 
 }  // namespace trainyard

@@ -13,7 +13,7 @@ enum class Meeting : std::uint8_t { none, send, receive, rendezvous };
 
 struct WorkTraits {
   Meeting meeting = Meeting::none;
-  int key = 0;       // channel or rendezvous
+  int key = 0;  // channel or rendezvous
   int parties = 1;
   double duration = 0;
 };
@@ -42,7 +42,8 @@ class InOrderPass {
         t.meeting = Meeting::rendezvous, t.key = c->rendezvous, t.parties = c->parties;
       const auto needed = static_cast<std::size_t>(t.key) + 1;
       if (t.meeting == Meeting::rendezvous && meetings_.size() < needed) meetings_.resize(needed);
-      if ((t.meeting == Meeting::send || t.meeting == Meeting::receive) && channels_.size() < needed) channels_.resize(needed);
+      if ((t.meeting == Meeting::send || t.meeting == Meeting::receive) && channels_.size() < needed)
+        channels_.resize(needed);
     }
     cursors_.resize(program.kinds.size());
     for (std::size_t k = 0; k < cursors_.size(); ++k) {
@@ -73,7 +74,8 @@ class InOrderPass {
   };
 
   // When everything before instruction i on its stream and in its `after` has ended, or `unresolved`.
-  double ready_time(const RankKind& kind, const std::vector<Span>& spans, const Instruction& i, std::int32_t previous) const {
+  double ready_time(const RankKind& kind, const std::vector<Span>& spans, const Instruction& i,
+                    std::int32_t previous) const {
     double ready = 0;
     if (previous >= 0) {
       const double end = spans[static_cast<std::size_t>(previous)].end.value;
@@ -102,10 +104,16 @@ class InOrderPass {
       const WorkTraits& work = traits_[static_cast<std::size_t>(i.work)];
       Span& span = spans[cursor.next];
       switch (work.meeting) {
-        case Meeting::none: settle(span, ready, work.duration); break;
+        case Meeting::none:
+          settle(span, ready, work.duration);
+          break;
         case Meeting::send:
-        case Meeting::receive: meet(work, span, ready); break;
-        case Meeting::rendezvous: gather(work, span, ready); break;
+        case Meeting::receive:
+          meet(work, span, ready);
+          break;
+        case Meeting::rendezvous:
+          gather(work, span, ready);
+          break;
       }
     }
     return cursor.next > begin;
@@ -154,12 +162,14 @@ class InOrderPass {
   std::vector<std::vector<Posted>> meetings_;
   std::vector<Cursor> cursors_;
   Timeline timeline_;
-  std::size_t open_ = 0;   // posted and not met
+  std::size_t open_ = 0;  // posted and not met
   double makespan_ = 0;
 };
 
 }  // namespace
 
-std::optional<Timeline> run_in_order(const StepProgram& program, const PricedProgram& prices) { return InOrderPass(program, prices).run(); }
+std::optional<Timeline> run_in_order(const StepProgram& program, const PricedProgram& prices) {
+  return InOrderPass(program, prices).run();
+}
 
 }  // namespace trainyard

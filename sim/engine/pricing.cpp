@@ -71,7 +71,8 @@ void add_operator(const Operator& op, Seconds time, WorkPrice& price) {
   if (std::holds_alternative<MemoryBound>(op.work)) price.memory_bound += time;
 }
 
-SegmentTimes price_segment(const Segment& segment, const PricingContext& context, const std::vector<Tier>& tp_tiers, double scale) {
+SegmentTimes price_segment(const Segment& segment, const PricingContext& context, const std::vector<Tier>& tp_tiers,
+                           double scale) {
   const Profile& profile = *context.profile;
   SegmentTimes result;
   std::vector<StepTime> times(segment.steps.size());
@@ -141,7 +142,8 @@ class Pricer {
 
   WorkPrice operator()(const Block& block) const {
     WorkPrice price;
-    for (const SegmentUse& use : block.uses) add_scaled(price, segments_[static_cast<std::size_t>(use.segment)].price, use.repeat);
+    for (const SegmentUse& use : block.uses)
+      add_scaled(price, segments_[static_cast<std::size_t>(use.segment)].price, use.repeat);
     if (block.contended) {
       const Seconds extra = context_.profile->stack.contention * price.compute;
       price.compute += extra;
@@ -166,7 +168,9 @@ class Pricer {
   }
   WorkPrice operator()(const Collective& c) const {
     WorkPrice price;
-    const Seconds time = c.slowdown * collective_cost(c.kind, c.bytes, path(c.path), context_.profile->device, context_.profile->network).time;
+    const Seconds time =
+        c.slowdown *
+        collective_cost(c.kind, c.bytes, path(c.path), context_.profile->device, context_.profile->network).time;
     price.duration = c.segment < 0 ? time : step_of(c.segment, c.step);
     if (c.axis == Axis::tp) {
       price.tp_busy = time;
@@ -180,7 +184,9 @@ class Pricer {
 
  private:
   const std::vector<Tier>& path(int index) const { return program_.paths[static_cast<std::size_t>(index)]; }
-  Seconds step_of(int segment, int step) const { return segments_[static_cast<std::size_t>(segment)].steps[static_cast<std::size_t>(step)]; }
+  Seconds step_of(int segment, int step) const {
+    return segments_[static_cast<std::size_t>(segment)].steps[static_cast<std::size_t>(step)];
+  }
   WorkPrice transfer(Bytes bytes, int path_index) const {
     WorkPrice price;
     price.duration = send_time(bytes, path(path_index), context_.profile->device, context_.profile->network);
@@ -195,6 +201,8 @@ class Pricer {
 
 }  // namespace
 
-PricedProgram price(const StepProgram& program, const PricingContext& context) { return Pricer(program, context).run(); }
+PricedProgram price(const StepProgram& program, const PricingContext& context) {
+  return Pricer(program, context).run();
+}
 
 }  // namespace trainyard

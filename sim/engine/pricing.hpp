@@ -13,14 +13,14 @@ namespace trainyard {
 // duration = compute + exposed_tp + host. tp_busy includes what is hidden.
 struct WorkPrice {
   Seconds duration{};
-  Seconds compute{};      // kernels on the compute stream
-  Seconds exposed_tp{};   // compute stream waits for a TP collective
-  Seconds host{};         // the host's issue rate is the limit
-  Seconds tp_busy{};      // TP collectives' own time
-  Seconds gemm{};         // parts of compute
+  Seconds compute{};     // kernels on the compute stream
+  Seconds exposed_tp{};  // compute stream waits for a TP collective
+  Seconds host{};        // the host's issue rate is the limit
+  Seconds tp_busy{};     // TP collectives' own time
+  Seconds gemm{};        // parts of compute
   Seconds attention{};
   Seconds memory_bound{};
-  Bytes tp_bytes{};       // NCCL message bytes of its TP collectives
+  Bytes tp_bytes{};  // NCCL message bytes of its TP collectives
   int tp_collectives = 0;
   friend bool operator==(const WorkPrice&, const WorkPrice&) = default;
 };

@@ -39,7 +39,8 @@ bool PlanChecker::check_sizes() {
                           plan_.data_parallel));
   if (plan_.expert_tensor_parallel < 0)
     add("etp", fmt::format("expert_tensor_parallel_size is {}, must be at least 1, or absent for "
-                           "tensor_model_parallel_size", plan_.expert_tensor_parallel));
+                           "tensor_model_parallel_size",
+                           plan_.expert_tensor_parallel));
   const bool plan_is_positive = problems_.size() == before;
   at_least("sequence", "sequence_length", workload_.sequence_length, 1);
   at_least("model", "the model's number of layers", model_.layers, 1);
@@ -52,15 +53,16 @@ bool PlanChecker::check_sizes() {
 void PlanChecker::check_rank_order() {
   if (!axes_of(plan_.rank_order))
     add("placement", fmt::format("rank_order '{}' must name each of tp, cp, ep, dp, pp once, joined by '-', as in "
-                                 "tp-cp-ep-dp-pp", plan_.rank_order));
+                                 "tp-cp-ep-dp-pp",
+                                 plan_.rank_order));
 }
 
 void PlanChecker::check_world() {
   const std::int64_t world = world_size(), replica = ranks_per_replica();
   if (world == 0) return add("world", "the cluster has no GPUs");
-  const std::string factors = fmt::format(
-      "tensor_model_parallel_size {} * context_parallel_size {} * pipeline_model_parallel_size {}",
-      plan_.tensor_parallel, plan_.context_parallel, plan_.pipeline_parallel);
+  const std::string factors =
+      fmt::format("tensor_model_parallel_size {} * context_parallel_size {} * pipeline_model_parallel_size {}",
+                  plan_.tensor_parallel, plan_.context_parallel, plan_.pipeline_parallel);
   const std::string gpus = fmt::format("{} GPUs ({} nodes of {})", world, cluster_.nodes, cluster_.node.gpus.size());
   if (plan_.data_parallel == 0) {
     if (replica > world)
@@ -95,16 +97,17 @@ void PlanChecker::check_batch() {
   const std::int64_t dp = data_parallel();
   if (dp == 0) {
     if (plan_.global_batch_size % plan_.micro_batch_size != 0)
-      add("batch", fmt::format("global_batch_size {} is not divisible by micro_batch_size {} ({})",
-                               plan_.global_batch_size, plan_.micro_batch_size,
-                               multiples_around(plan_.global_batch_size, plan_.micro_batch_size)));
+      add("batch",
+          fmt::format("global_batch_size {} is not divisible by micro_batch_size {} ({})", plan_.global_batch_size,
+                      plan_.micro_batch_size, multiples_around(plan_.global_batch_size, plan_.micro_batch_size)));
     return;
   }
   const std::int64_t step = saturating_product({plan_.micro_batch_size, dp});
   if (plan_.global_batch_size % step != 0)
     return add("batch", fmt::format("global_batch_size {} is not divisible by micro_batch_size {} * data_parallel_size "
-                                    "{} = {} ({})", plan_.global_batch_size, plan_.micro_batch_size, dp,
-                                    count_text(step), multiples_around(plan_.global_batch_size, step)));
+                                    "{} = {} ({})",
+                                    plan_.global_batch_size, plan_.micro_batch_size, dp, count_text(step),
+                                    multiples_around(plan_.global_batch_size, step)));
   const std::int64_t micro_batches = plan_.global_batch_size / step;
   if (plan_.schedule == ScheduleKind::interleaved && plan_.virtual_stages > 1 &&
       micro_batches % plan_.pipeline_parallel != 0)
@@ -146,7 +149,8 @@ void PlanChecker::check_supported() {
   if (model_.latent_attention) add_unsupported("model", "multi-head latent attention is");
   switch (plan_.data_parallel_kind) {
     case DataParallelKind::ddp:
-    case DataParallelKind::zero1: break;
+    case DataParallelKind::zero1:
+      break;
     case DataParallelKind::zero2:
     case DataParallelKind::zero3:
     case DataParallelKind::fsdp:
@@ -156,11 +160,13 @@ void PlanChecker::check_supported() {
   switch (plan_.schedule) {
     case ScheduleKind::gpipe:
     case ScheduleKind::one_f_one_b:
-    case ScheduleKind::interleaved: break;
+    case ScheduleKind::interleaved:
+      break;
     case ScheduleKind::zb_h1:
     case ScheduleKind::zb_h2:
     case ScheduleKind::zb_v:
-    case ScheduleKind::dualpipe: add_unsupported("schedule", fmt::format("schedule {} is", name(plan_.schedule)));
+    case ScheduleKind::dualpipe:
+      add_unsupported("schedule", fmt::format("schedule {} is", name(plan_.schedule)));
   }
   if (workload_.precision == DataType::fp8) add_unsupported("precision", "fp8 precision is");
 }
@@ -173,8 +179,7 @@ std::vector<PlanProblem> check_plan(const Plan& plan, const ModelShape& model, c
 Plan resolved(const Plan& plan, const ModelShape& model, const Cluster& cluster) {
   Plan full = plan;
   if (full.data_parallel == 0)
-    full.data_parallel =
-        cluster.world_size() / (plan.tensor_parallel * plan.context_parallel * plan.pipeline_parallel);
+    full.data_parallel = cluster.world_size() / (plan.tensor_parallel * plan.context_parallel * plan.pipeline_parallel);
   if (full.expert_tensor_parallel == 0) full.expert_tensor_parallel = plan.tensor_parallel;
   if (full.layers_per_chunk.empty()) {
     std::optional<std::vector<int>> split = split_layers(model.layers, plan.pipeline_parallel * plan.virtual_stages);

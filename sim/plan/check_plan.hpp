@@ -11,8 +11,8 @@
 namespace trainyard {
 
 struct PlanProblem {
-  std::string axis;    // "tp", "pp", "dp", "batch", "schedule", "placement" …
-  std::string reason;  // "64 heads are not divisible by tensor_model_parallel_size 7"
+  std::string axis;          // "tp", "pp", "dp", "batch", "schedule", "placement" …
+  std::string reason;        // "64 heads are not divisible by tensor_model_parallel_size 7"
   bool unsupported = false;  // legal in the field, but not expressible here (yet)
   friend bool operator==(const PlanProblem&, const PlanProblem&) = default;
 };

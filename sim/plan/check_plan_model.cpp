@@ -18,7 +18,8 @@ void PlanChecker::check_tensor_parallel() {
     add("tp", fmt::format("ffn_hidden_size {} is not divisible by tensor_model_parallel_size {}", model_.ffn, tp));
   if (plan_.sequence_parallel && model_.hidden % tp != 0)
     add("tp", fmt::format("hidden_size {} is not divisible by tensor_model_parallel_size {}, which sequence_parallel "
-                          "needs", model_.hidden, tp));
+                          "needs",
+                          model_.hidden, tp));
 }
 
 // With fewer key-value heads than ranks every rank holds one whole head, replicated tp / kv_heads times.
@@ -36,12 +37,12 @@ void PlanChecker::check_sequence() {
   const std::int64_t length = workload_.sequence_length, tp = plan_.tensor_parallel, cp = plan_.context_parallel;
   if (length <= 0) return;
   if (cp > 1 && length % (2 * cp) != 0)
-    add("cp", fmt::format("sequence_length {} is not divisible by 2 * context_parallel_size {} = {}", length, cp,
-                          2 * cp));
+    add("cp",
+        fmt::format("sequence_length {} is not divisible by 2 * context_parallel_size {} = {}", length, cp, 2 * cp));
   if (plan_.sequence_parallel && length % saturating_product({tp, cp}) != 0)
     add("tp", fmt::format("sequence_length {} is not divisible by tensor_model_parallel_size {}{}, which "
-                          "sequence_parallel needs", length, tp,
-                          cp > 1 ? fmt::format(" * context_parallel_size {}", cp) : std::string()));
+                          "sequence_parallel needs",
+                          length, tp, cp > 1 ? fmt::format(" * context_parallel_size {}", cp) : std::string()));
 }
 
 void PlanChecker::check_experts() {

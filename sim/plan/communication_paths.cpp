@@ -97,8 +97,10 @@ CommunicationPaths communication_paths(const RankLayout& layout, const Routes& r
   PathsByPattern patterns(routes);
   for (int stage = 0; stage < layout.pp; ++stage) paths.stages.push_back(stage_paths(layout, patterns, stage));
   if (layout.pp > 1)
-    paths.embedding = group_path(routes, std::vector<DeviceId>{layout.device[layout.rank({0, 0, 0, 0}).index()],
-                                                               layout.device[layout.rank({0, 0, 0, layout.pp - 1}).index()]}).tiers;
+    paths.embedding =
+        group_path(routes, std::vector<DeviceId>{layout.device[layout.rank({0, 0, 0, 0}).index()],
+                                                 layout.device[layout.rank({0, 0, 0, layout.pp - 1}).index()]})
+            .tiers;
   if (layout.world_size() > 1) paths.world = group_path(routes, layout.device).tiers;
   return paths;
 }

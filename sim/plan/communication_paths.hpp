@@ -20,7 +20,7 @@ struct StagePaths {
 
 struct CommunicationPaths {
   std::vector<StagePaths> stages;
-  TierPath embedding;   // first and last stage, for tied embeddings
+  TierPath embedding;  // first and last stage, for tied embeddings
   TierPath world;
 };
 

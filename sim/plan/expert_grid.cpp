@@ -19,11 +19,20 @@ RankId ExpertGrid::rank(ExpertCoordinates at) const {
 RankGroup ExpertGrid::group(Axis axis, RankId member) const {
   ExpertCoordinates first = coordinates(member);
   switch (axis) {
-    case Axis::tp: first.etp = 0; return {rank(first), etp_stride, etp};
-    case Axis::ep: first.ep = 0; return {rank(first), ep_stride, ep};
-    case Axis::dp: first.edp = 0; return {rank(first), edp_stride, edp};
-    case Axis::pp: first.pp = 0; return {rank(first), pp_stride, pp};
-    case Axis::cp: return {member, 1, 1};
+    case Axis::tp:
+      first.etp = 0;
+      return {rank(first), etp_stride, etp};
+    case Axis::ep:
+      first.ep = 0;
+      return {rank(first), ep_stride, ep};
+    case Axis::dp:
+      first.edp = 0;
+      return {rank(first), edp_stride, edp};
+    case Axis::pp:
+      first.pp = 0;
+      return {rank(first), pp_stride, pp};
+    case Axis::cp:
+      return {member, 1, 1};
   }
   return {member, 1, 1};
 }
@@ -43,11 +52,24 @@ ExpertGrid expert_grid(const Plan& plan, int world_size) {
   int stride = 1;
   for (Axis axis : order) {
     switch (axis) {
-      case Axis::tp: grid.etp_stride = stride; stride *= grid.etp; break;
-      case Axis::ep: grid.ep_stride = stride; stride *= grid.ep; break;
-      case Axis::dp: grid.edp_stride = stride; stride *= grid.edp; break;
-      case Axis::pp: grid.pp_stride = stride; stride *= grid.pp; break;
-      case Axis::cp: break;
+      case Axis::tp:
+        grid.etp_stride = stride;
+        stride *= grid.etp;
+        break;
+      case Axis::ep:
+        grid.ep_stride = stride;
+        stride *= grid.ep;
+        break;
+      case Axis::dp:
+        grid.edp_stride = stride;
+        stride *= grid.edp;
+        break;
+      case Axis::pp:
+        grid.pp_stride = stride;
+        stride *= grid.pp;
+        break;
+      case Axis::cp:
+        break;
     }
   }
   return grid;

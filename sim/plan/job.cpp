@@ -24,7 +24,8 @@ Job load_job(const std::string& scenario, const std::vector<std::pair<std::strin
   job.warnings = std::move(model.warnings);
   const YamlValue cluster = top.required("cluster");
   const auto nodes = top.optional("nodes");
-  job.cluster = read_cluster(cluster, nodes ? std::optional(static_cast<int>(nodes->as_int(1, most_nodes))) : std::nullopt);
+  job.cluster =
+      read_cluster(cluster, nodes ? std::optional(static_cast<int>(nodes->as_int(1, most_nodes))) : std::nullopt);
   for (const std::string& warning : job.cluster.node.warnings) job.warnings.push_back(warning);
   const YamlValue workload = top.required("workload");
   const PlanAndWorkload read = read_plan_and_workload(top.optional("plan"), workload);

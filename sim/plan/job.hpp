@@ -15,13 +15,13 @@
 namespace trainyard {
 
 struct Job {
-  std::string name;               // of the scenario, for headings
+  std::string name;  // of the scenario, for headings
   ModelShape model;
   Cluster cluster;
   Workload workload;
-  Plan plan;                      // as the user gave it; resolved() fills the defaults
+  Plan plan;  // as the user gave it; resolved() fills the defaults
   Profile profile;
-  std::vector<std::string> warnings;   // of the inputs: topology oddities, defaults taken from a config.json
+  std::vector<std::string> warnings;  // of the inputs: topology oddities, defaults taken from a config.json
   friend bool operator==(const Job&, const Job&) = default;
 };
 

@@ -40,8 +40,10 @@ void MegatronReader::read_batch() {
   const double replica = static_cast<double>(plan.tensor_parallel) * plan.pipeline_parallel * plan.context_parallel;
   const std::optional<int> world = flags_.world_size();
   if (!world || *world < replica || static_cast<double>(plan.micro_batch_size) * *world > largest_megatron_size)
-    flags_.fail("--global-batch-size", "the command has no --global-batch-size, and its default, --micro-batch-size "
-                "times the data-parallel size, needs the world size", "add it");
+    flags_.fail("--global-batch-size",
+                "the command has no --global-batch-size, and its default, --micro-batch-size "
+                "times the data-parallel size, needs the world size",
+                "add it");
   plan.global_batch_size = plan.micro_batch_size * (*world / static_cast<int>(replica));
   defaulted(fmt::format("--global-batch-size: {} (one micro-batch per data-parallel rank)", plan.global_batch_size));
 }
@@ -86,8 +88,8 @@ void MegatronReader::read_virtual_stages(std::int64_t extra_layers) {
   const std::optional<std::int64_t> per_chunk = flags_.integer(per_chunk_flag, 1, largest_megatron_size);
   if (!per_chunk) return;
   if (plan.virtual_stages > 1)
-    flags_.fail(per_chunk_flag, fmt::format("{} and --num-virtual-stages-per-pipeline-rank exclude each other",
-                                            per_chunk_flag));
+    flags_.fail(per_chunk_flag,
+                fmt::format("{} and --num-virtual-stages-per-pipeline-rank exclude each other", per_chunk_flag));
   const std::int64_t layers = import_.model.layers + extra_layers;
   if (layers % plan.pipeline_parallel != 0 || layers / plan.pipeline_parallel % *per_chunk != 0)
     flags_.fail(per_chunk_flag, fmt::format("{} layers are not divisible by --pipeline-model-parallel-size {} * {} {}",
@@ -117,8 +119,10 @@ void MegatronReader::read_uneven_pipeline() {
   for (std::int64_t chunk = 0; chunk < chunks_per_rank; ++chunk)
     for (std::int64_t rank = 0; rank < ranks; ++rank) {
       std::int64_t layers = sharing > 0 ? rest / sharing : 0;
-      if (first && rank == 0) layers = *first;
-      else if (last && rank == ranks - 1) layers = *last;
+      if (first && rank == 0)
+        layers = *first;
+      else if (last && rank == ranks - 1)
+        layers = *last;
       plan.layers_per_chunk.push_back(static_cast<int>(layers / chunks_per_rank));
     }
 }
@@ -127,8 +131,8 @@ void MegatronReader::read_data_parallel() {
   DataParallelKind& kind = import_.plan.data_parallel_kind;
   const bool distributed_optimizer = flags_.given("--use-distributed-optimizer");
   if (distributed_optimizer) kind = DataParallelKind::zero1;
-  const std::optional<std::string> strategy = flags_.choice(
-      "--data-parallel-sharding-strategy", {"no_shard", "optim", "optim_grads", "optim_grads_params"});
+  const std::optional<std::string> strategy =
+      flags_.choice("--data-parallel-sharding-strategy", {"no_shard", "optim", "optim_grads", "optim_grads_params"});
   const bool megatron_fsdp = flags_.given("--use-megatron-fsdp");
   if (megatron_fsdp) {
     const std::string shards = strategy.value_or("no_shard");
@@ -141,8 +145,10 @@ void MegatronReader::read_data_parallel() {
   if (flags_.given("--use-torch-fsdp2")) kind = DataParallelKind::fsdp;
   const auto instances = flags_.integer("--num-distributed-optimizer-instances", 1, largest_megatron_size);
   if (instances && *instances > 1)
-    not_understood(fmt::format("--num-distributed-optimizer-instances {}: the optimizer is sharded over all "
-                               "data-parallel ranks", *instances));
+    not_understood(
+        fmt::format("--num-distributed-optimizer-instances {}: the optimizer is sharded over all "
+                    "data-parallel ranks",
+                    *instances));
 }
 
 void MegatronReader::read_overlap() {
@@ -155,8 +161,9 @@ void MegatronReader::read_overlap() {
   plan.tp_comm_overlap = flags_.given("--tp-comm-overlap");
   const bool fp32 = flags_.given("--accumulate-allreduce-grads-in-fp32"), bf16 = flags_.given("--grad-reduce-in-bf16");
   if (fp32 && bf16)
-    flags_.fail("--grad-reduce-in-bf16", "--accumulate-allreduce-grads-in-fp32 and --grad-reduce-in-bf16 exclude each "
-                                         "other");
+    flags_.fail("--grad-reduce-in-bf16",
+                "--accumulate-allreduce-grads-in-fp32 and --grad-reduce-in-bf16 exclude each "
+                "other");
   if (fp32) plan.grad_reduce_type = DataType::fp32;
   if (bf16) plan.grad_reduce_type = DataType::bf16;
 }

@@ -14,7 +14,7 @@ struct MegatronImport {
   ModelShape model;
   Plan plan;
   Workload workload;
-  std::optional<int> nodes;          // as the launcher says, where it does
+  std::optional<int> nodes;  // as the launcher says, where it does
   std::optional<int> gpus_per_node;
   std::optional<int> world_size;
   std::vector<std::string> defaulted;  // what Megatron-LM (or, marked so, we) filled in: "--ffn-hidden-size: 49152"

@@ -121,8 +121,8 @@ void MegatronFlags::read_flags(const ShellCommand& command, std::size_t begin) {
       current = &flags_.insert_or_assign(name, std::move(flag)).first->second;
       continue;
     }
-    const bool takes_more = current && !is_irrelevant_switch(name) &&
-                            (current->values.empty() || name.ends_with("data-path"));
+    const bool takes_more =
+        current && !is_irrelevant_switch(name) && (current->values.empty() || name.ends_with("data-path"));
     const ShellScript::Unknown* unknown = script_.unknown_in(word.text);
     if (takes_more || (current && !unknown && !is_irrelevant_switch(name)))
       current->values.push_back(word);
@@ -162,8 +162,7 @@ const ShellWord* MegatronFlags::value_of(std::string_view flag) {
   if (found == flags_.end()) return nullptr;
   const std::vector<ShellWord>& values = found->second.values;
   if (values.empty()) fail(flag, fmt::format("{} needs a value", flag));
-  if (values.size() > 1)
-    fail(flag, fmt::format("{} takes one value, but {} are given", flag, values.size()));
+  if (values.size() > 1) fail(flag, fmt::format("{} takes one value, but {} are given", flag, values.size()));
   if (const ShellScript::Unknown* unknown = script_.unknown_in(values.front().text))
     throw InputError(script_.where(values.front()), fmt::format("{}: {}", flag, unknown->reason),
                      "assign it in the script, or paste the expanded command");
@@ -184,8 +183,7 @@ std::optional<std::int64_t> MegatronFlags::integer(std::string_view flag, std::i
   if (!value) return std::nullopt;
   const std::optional<std::int64_t> number = whole_number(value->text);
   if (!number) fail(flag, fmt::format("{} must be a whole number, not '{}'", flag, value->text));
-  if (*number < low || *number > high)
-    fail(flag, fmt::format("{} is {}, outside {} to {}", flag, *number, low, high));
+  if (*number < low || *number > high) fail(flag, fmt::format("{} is {}, outside {} to {}", flag, *number, low, high));
   return number;
 }
 
@@ -222,7 +220,8 @@ std::vector<std::string> MegatronFlags::leftovers() const {
   std::vector<std::pair<std::size_t, std::string>> ordered;
   for (const auto& [flag, value] : flags_) {
     if (std::find(asked_.begin(), asked_.end(), flag) != asked_.end() || is_irrelevant_switch(flag) ||
-        is_irrelevant_setting(flag)) continue;
+        is_irrelevant_setting(flag))
+      continue;
     std::string text = flag;
     for (const ShellWord& word : value.values) text += fmt::format(" {}", script_.shown(word.text));
     ordered.emplace_back(value.position, std::move(text));

@@ -39,8 +39,10 @@ void MegatronReader::read_attention() {
     not_understood(fmt::format("--num-query-groups {} without --group-query-attention: no effect", *groups));
   if (!set("--kv-channels", model.head_dim, 1, max_model_width)) {
     if (model.hidden % model.heads != 0)
-      flags_.fail("--num-attention-heads", fmt::format("--hidden-size {} is not divisible by --num-attention-heads {}",
-                                                       model.hidden, model.heads), "or give --kv-channels");
+      flags_.fail(
+          "--num-attention-heads",
+          fmt::format("--hidden-size {} is not divisible by --num-attention-heads {}", model.hidden, model.heads),
+          "or give --kv-channels");
     model.head_dim = model.hidden / model.heads;
   }
   model.linear_bias = !flags_.given("--disable-bias-linear");
@@ -79,13 +81,16 @@ void MegatronReader::read_layer_frequency() {
   if (!text) return;
   const auto sparse = sparse_layers(*text, static_cast<std::size_t>(import_.model.layers));
   if (!sparse || std::find(sparse->begin(), sparse->end(), true) == sparse->end())
-    flags_.fail("--moe-layer-freq", fmt::format("--moe-layer-freq '{}' does not say for each of {} layers whether it "
-                                                "has experts", *text, import_.model.layers),
+    flags_.fail("--moe-layer-freq",
+                fmt::format("--moe-layer-freq '{}' does not say for each of {} layers whether it "
+                            "has experts",
+                            *text, import_.model.layers),
                 "a number, or a list such as ([0]*3+[1]*58)");
   const std::optional<LayerPattern> pattern = regular_pattern(*sparse);
   if (!pattern)
     flags_.fail("--moe-layer-freq", fmt::format("--moe-layer-freq '{}' is not 'the first layers dense, then every n-th "
-                                                "with experts', which is all that can be expressed here", *text));
+                                                "with experts', which is all that can be expressed here",
+                                                *text));
   import_.model.moe->first_dense_layers = pattern->first_dense_layers;
   import_.model.moe->layer_period = pattern->layer_period;
 }
@@ -114,8 +119,8 @@ void MegatronReader::read_vocabulary() {
 void MegatronReader::read_positions() {
   ModelShape& model = import_.model;
   const std::int64_t positions = flags_.required_integer("--max-position-embeddings", 1, max_model_positions);
-  std::string kind = flags_.choice("--position-embedding-type", {"learned_absolute", "rope", "none"})
-                         .value_or("learned_absolute");
+  std::string kind =
+      flags_.choice("--position-embedding-type", {"learned_absolute", "rope", "none"}).value_or("learned_absolute");
   if (flags_.given("--use-rotary-position-embeddings")) kind = "rope";
   if (kind == "rope") model.position = PositionEncoding::rope;
   if (kind == "none") model.position = PositionEncoding::none;

@@ -113,9 +113,12 @@ std::optional<std::vector<int>> layers_of_layout(std::string_view layout) {
     return std::nullopt;
   std::vector<int> layers{0};
   for (char c : *text) {
-    if (c == '|') layers.push_back(0);
-    else if (c == 't') ++layers.back();
-    else if (c != 'E' && c != 'L' && c != 'm') return std::nullopt;
+    if (c == '|')
+      layers.push_back(0);
+    else if (c == 't')
+      ++layers.back();
+    else if (c != 'E' && c != 'L' && c != 'm')
+      return std::nullopt;
   }
   return layers;
 }

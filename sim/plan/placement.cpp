@@ -44,10 +44,13 @@ std::vector<DeviceId> place(const Plan& plan, const std::array<int, 4>& axis_siz
   const int world_size = axis_sizes[0] * axis_sizes[1] * axis_sizes[2] * axis_sizes[3];
   const int gpus_per_node = cluster.gpus_per_node();
   switch (plan.placement) {
-    case PlacementKind::rail: return on_rails(axis_sizes, world_size, gpus_per_node);
-    case PlacementKind::explicit_list: return as_listed(plan.explicit_placement, gpus_per_node);
+    case PlacementKind::rail:
+      return on_rails(axis_sizes, world_size, gpus_per_node);
+    case PlacementKind::explicit_list:
+      return as_listed(plan.explicit_placement, gpus_per_node);
     case PlacementKind::packed:
-    case PlacementKind::scatter: break;
+    case PlacementKind::scatter:
+      break;
   }
   const bool scattered = plan.placement == PlacementKind::scatter;
   std::vector<DeviceId> device(static_cast<std::size_t>(world_size));

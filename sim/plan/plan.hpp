@@ -23,13 +23,13 @@ enum class Axis { tp, cp, ep, dp, pp };
 struct Plan {
   int tensor_parallel = 1;
   int pipeline_parallel = 1;
-  int virtual_stages = 1;             // model chunks per pipeline rank (VPP)
-  int data_parallel = 0;              // 0 = what is left of the cluster: world / (tp * cp * pp)
+  int virtual_stages = 1;  // model chunks per pipeline rank (VPP)
+  int data_parallel = 0;   // 0 = what is left of the cluster: world / (tp * cp * pp)
   int context_parallel = 1;
   int expert_parallel = 1;
-  int expert_tensor_parallel = 0;     // 0 = tensor_parallel (Megatron's default)
-  int micro_batch_size = 1;           // sequences
-  int global_batch_size = 1;          // sequences
+  int expert_tensor_parallel = 0;  // 0 = tensor_parallel (Megatron's default)
+  int micro_batch_size = 1;        // sequences
+  int global_batch_size = 1;       // sequences
   bool sequence_parallel = false;
   ScheduleKind schedule = ScheduleKind::one_f_one_b;
   DataParallelKind data_parallel_kind = DataParallelKind::ddp;
@@ -44,9 +44,9 @@ struct Plan {
   // Overlap switches; nullopt = the software stack's default.
   std::optional<bool> overlap_grad_reduce;
   std::optional<bool> overlap_param_gather;
-  std::optional<bool> overlap_p2p;            // asynchronous pipeline sends
-  std::optional<bool> tp_comm_overlap;        // userbuffers
-  std::optional<DataType> grad_reduce_type;   // fp32 or bf16 gradients on the wire and in the main gradient buffer
+  std::optional<bool> overlap_p2p;           // asynchronous pipeline sends
+  std::optional<bool> tp_comm_overlap;       // userbuffers
+  std::optional<DataType> grad_reduce_type;  // fp32 or bf16 gradients on the wire and in the main gradient buffer
   friend bool operator==(const Plan&, const Plan&) = default;
 };
 

@@ -44,9 +44,7 @@ void read_switch(YamlMapping& mapping, std::string_view key, std::optional<bool>
   if (const auto value = mapping.optional(key)) on = value->as_bool();
 }
 
-std::optional<YamlValue> global_batch(YamlMapping& mapping) {
-  return mapping.optional_of(spellings_of("gbs"));
-}
+std::optional<YamlValue> global_batch(YamlMapping& mapping) { return mapping.optional_of(spellings_of("gbs")); }
 
 void read_sizes(YamlMapping& mapping, Plan& plan) {
   read_size(mapping, spellings_of("tp"), plan.tensor_parallel);
@@ -68,8 +66,9 @@ void read_data_parallel_kind(YamlMapping& mapping, Plan& plan) {
   if (!kind) {
     if (on) plan.data_parallel_kind = DataParallelKind::zero1;
   } else if (on == (plan.data_parallel_kind == DataParallelKind::ddp)) {
-    distributed->fail(fmt::format("use_distributed_optimizer {} contradicts data_parallel {}", on,
-                                  name(plan.data_parallel_kind)), "one of the two is enough");
+    distributed->fail(
+        fmt::format("use_distributed_optimizer {} contradicts data_parallel {}", on, name(plan.data_parallel_kind)),
+        "one of the two is enough");
   }
 }
 
@@ -241,7 +240,8 @@ std::string override_path(const YamlValue& scenario, const std::string& dotted_p
   };
   for (const std::string_view spelling : spellings_of(key))
     for (const char* part : {"plan", "workload"}) {
-      if (std::string_view(part) == "workload" && spellings_of(key).back() != "gbs") continue;  // the one key both may hold
+      if (std::string_view(part) == "workload" && spellings_of(key).back() != "gbs")
+        continue;  // the one key both may hold
       if (stands_in(part, spelling)) return fmt::format("{}.{}", part, spelling);
     }
   return dotted_path;

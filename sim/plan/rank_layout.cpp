@@ -20,11 +20,20 @@ RankId RankLayout::rank(RankCoordinates at) const {
 RankGroup RankLayout::group(Axis axis, RankId member) const {
   RankCoordinates first = coordinates(member);
   switch (axis) {
-    case Axis::tp: first.tp = 0; return {rank(first), tp_stride, tp};
-    case Axis::cp: first.cp = 0; return {rank(first), cp_stride, cp};
-    case Axis::dp: first.dp = 0; return {rank(first), dp_stride, dp};
-    case Axis::pp: first.pp = 0; return {rank(first), pp_stride, pp};
-    case Axis::ep: return {member, 1, 1};  // not an axis of the dense grid: see expert_grid
+    case Axis::tp:
+      first.tp = 0;
+      return {rank(first), tp_stride, tp};
+    case Axis::cp:
+      first.cp = 0;
+      return {rank(first), cp_stride, cp};
+    case Axis::dp:
+      first.dp = 0;
+      return {rank(first), dp_stride, dp};
+    case Axis::pp:
+      first.pp = 0;
+      return {rank(first), pp_stride, pp};
+    case Axis::ep:
+      return {member, 1, 1};  // not an axis of the dense grid: see expert_grid
   }
   return {member, 1, 1};
 }
@@ -49,8 +58,7 @@ RankLayout lay_out(const Plan& plan, const Cluster& cluster) {
   layout.tp = plan.tensor_parallel;
   layout.cp = plan.context_parallel;
   layout.pp = plan.pipeline_parallel;
-  layout.dp = plan.data_parallel > 0 ? plan.data_parallel
-                                     : cluster.world_size() / (layout.tp * layout.cp * layout.pp);
+  layout.dp = plan.data_parallel > 0 ? plan.data_parallel : cluster.world_size() / (layout.tp * layout.cp * layout.pp);
   assert(layout.world_size() == cluster.world_size());
 
   std::array<int, 4> axis_sizes{};
@@ -64,11 +72,20 @@ RankLayout lay_out(const Plan& plan, const Cluster& cluster) {
   const std::vector<Axis> order = axes_of(plan.rank_order).value();
   for (Axis axis : order) {
     switch (axis) {
-      case Axis::tp: next_axis(layout.tp_stride, layout.tp); break;
-      case Axis::cp: next_axis(layout.cp_stride, layout.cp); break;
-      case Axis::dp: next_axis(layout.dp_stride, layout.dp); break;
-      case Axis::pp: next_axis(layout.pp_stride, layout.pp); break;
-      case Axis::ep: break;
+      case Axis::tp:
+        next_axis(layout.tp_stride, layout.tp);
+        break;
+      case Axis::cp:
+        next_axis(layout.cp_stride, layout.cp);
+        break;
+      case Axis::dp:
+        next_axis(layout.dp_stride, layout.dp);
+        break;
+      case Axis::pp:
+        next_axis(layout.pp_stride, layout.pp);
+        break;
+      case Axis::ep:
+        break;
     }
   }
   layout.device = place(plan, axis_sizes, cluster);

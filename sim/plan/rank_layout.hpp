@@ -31,9 +31,9 @@ struct RankCoordinates {
 };
 
 struct RankLayout {
-  int tp = 1, cp = 1, dp = 1, pp = 1;      // sizes of the dense grid; their product is the world size
+  int tp = 1, cp = 1, dp = 1, pp = 1;  // sizes of the dense grid; their product is the world size
   int tp_stride = 1, cp_stride = 1, dp_stride = 1, pp_stride = 1;
-  std::vector<DeviceId> device;            // of every rank
+  std::vector<DeviceId> device;  // of every rank
   int world_size() const { return tp * cp * dp * pp; }
   RankCoordinates coordinates(RankId rank) const;
   RankId rank(RankCoordinates at) const;

@@ -37,13 +37,26 @@ class Evaluator {
     std::int64_t result = 0;
     bool failed = false;
     switch (operation) {
-      case '+': failed = __builtin_add_overflow(*left, *right, &result); break;
-      case '-': failed = __builtin_sub_overflow(*left, *right, &result); break;
-      case '*': failed = __builtin_mul_overflow(*left, *right, &result); break;
+      case '+':
+        failed = __builtin_add_overflow(*left, *right, &result);
+        break;
+      case '-':
+        failed = __builtin_sub_overflow(*left, *right, &result);
+        break;
+      case '*':
+        failed = __builtin_mul_overflow(*left, *right, &result);
+        break;
       // -1 would overflow for the smallest number; no launch script divides by it.
-      case '/': failed = *right == 0 || *right == -1; if (!failed) result = *left / *right; break;
-      case '%': failed = *right == 0 || *right == -1; if (!failed) result = *left % *right; break;
-      default: failed = true;
+      case '/':
+        failed = *right == 0 || *right == -1;
+        if (!failed) result = *left / *right;
+        break;
+      case '%':
+        failed = *right == 0 || *right == -1;
+        if (!failed) result = *left % *right;
+        break;
+      default:
+        failed = true;
     }
     return failed ? std::nullopt : Number(result);
   }
@@ -78,8 +91,7 @@ class Evaluator {
   Number operand() {
     skip_blanks();
     std::size_t length = 0;
-    while (length < rest_.size() &&
-           (std::isalnum(static_cast<unsigned char>(rest_[length])) || rest_[length] == '_'))
+    while (length < rest_.size() && (std::isalnum(static_cast<unsigned char>(rest_[length])) || rest_[length] == '_'))
       ++length;
     const std::string_view word = rest_.substr(0, length);
     rest_.remove_prefix(length);

@@ -47,8 +47,14 @@ struct ShellFields {
   std::string current;
   bool started = false;
 
-  void add(char c) { current += c; started = true; }
-  void add(std::string_view text) { current += text; started = true; }
+  void add(char c) {
+    current += c;
+    started = true;
+  }
+  void add(std::string_view text) {
+    current += text;
+    started = true;
+  }
   void cut() {
     if (started) done.push_back(std::move(current));
     current.clear();
@@ -79,9 +85,7 @@ class ScriptReader {
  private:
   // Characters.
   bool at_end() const { return position_ >= text_.size(); }
-  char peek(std::size_t ahead = 0) const {
-    return position_ + ahead < text_.size() ? text_[position_ + ahead] : '\0';
-  }
+  char peek(std::size_t ahead = 0) const { return position_ + ahead < text_.size() ? text_[position_ + ahead] : '\0'; }
   char next() {
     const char c = text_[position_++];
     if (c == '\n') ++line_;
@@ -91,7 +95,9 @@ class ScriptReader {
     throw InputError({script_.file, line, 0}, std::move(message));
   }
   void skip_blanks();
-  void skip_comment() { while (!at_end() && peek() != '\n') next(); }
+  void skip_comment() {
+    while (!at_end() && peek() != '\n') next();
+  }
   std::string read_balanced(char open, char close);
 
   // Commands.

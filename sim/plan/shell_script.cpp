@@ -12,8 +12,9 @@ namespace trainyard {
 void ScriptReader::assign(const std::string& variable, std::vector<ShellWord> value, bool append) {
   if (taken_ == BranchTaken::no) return;
   if (taken_ == BranchTaken::maybe || joined_by_ != 0)
-    value = {{unknown("$" + variable, fmt::format("the value of ${} depends on a condition of the script at line {}",
-                                                  variable, line_)), line_}};
+    value = {{unknown("$" + variable,
+                      fmt::format("the value of ${} depends on a condition of the script at line {}", variable, line_)),
+              line_}};
   if (std::find(script_.assigned.begin(), script_.assigned.end(), variable) == script_.assigned.end())
     script_.assigned.push_back(variable);
   std::vector<ShellWord>& words = script_.variables[variable];
@@ -48,8 +49,14 @@ bool ScriptReader::read_assignment() {
   for (;;) {
     skip_blanks();
     if (at_end()) fail(first_line, fmt::format("the array {}=( is never closed", variable));
-    if (peek() == '\n') { next(); continue; }
-    if (peek() == '#') { skip_comment(); continue; }
+    if (peek() == '\n') {
+      next();
+      continue;
+    }
+    if (peek() == '#') {
+      skip_comment();
+      continue;
+    }
     if (peek() == ')') break;
     const std::size_t before = position_;
     const int line = line_;
@@ -78,8 +85,14 @@ void ScriptReader::read_command() {
   for (;;) {
     skip_blanks();
     if (at_end()) break;
-    if (peek() == '#') { skip_comment(); continue; }
-    if (peek() == '<' || peek() == '>') { read_redirection(); continue; }
+    if (peek() == '#') {
+      skip_comment();
+      continue;
+    }
+    if (peek() == '<' || peek() == '>') {
+      read_redirection();
+      continue;
+    }
     if (peek() == '\n' || std::string_view(";&|()").find(peek()) != std::string_view::npos) break;
     if (assignments_may_follow && read_assignment()) continue;
     const int line = line_;
@@ -108,10 +121,12 @@ void ScriptReader::read_command() {
 
 void ScriptReader::open_branch(BranchTaken condition) {
   const ShellBlock& block = blocks_.back();
-  if (block.outside == BranchTaken::no || block.branch_done == BranchTaken::yes) taken_ = BranchTaken::no;
+  if (block.outside == BranchTaken::no || block.branch_done == BranchTaken::yes)
+    taken_ = BranchTaken::no;
   else if (block.outside == BranchTaken::maybe || block.branch_done == BranchTaken::maybe)
     taken_ = condition == BranchTaken::no ? BranchTaken::no : BranchTaken::maybe;
-  else taken_ = condition;
+  else
+    taken_ = condition;
   if (condition == BranchTaken::yes && block.branch_done == BranchTaken::no)
     blocks_.back().branch_done = BranchTaken::yes;
   if (condition == BranchTaken::maybe && block.branch_done == BranchTaken::no)

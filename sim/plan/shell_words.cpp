@@ -139,8 +139,10 @@ void ScriptReader::read_double_quoted(ShellFields& fields) {
       fields.add(unknown(source, source + " is the output of a command, which is not run"));
     } else if (peek() == '\\' && std::string_view("$`\"\\\n").find(peek(1)) != std::string_view::npos) {
       next();
-      if (!at_end() && peek() != '\n') fields.add(next());
-      else if (!at_end()) next();
+      if (!at_end() && peek() != '\n')
+        fields.add(next());
+      else if (!at_end())
+        next();
     } else {
       fields.add(next());
     }
@@ -172,8 +174,10 @@ void ScriptReader::read_word(ShellFields& fields, bool split) {
       fields.add(unknown(source, source + " is the output of a command, which is not run"));
     } else if (c == '\\') {
       next();
-      if (peek() == '\n') next();
-      else if (!at_end()) fields.add(next());
+      if (peek() == '\n')
+        next();
+      else if (!at_end())
+        fields.add(next());
     } else {
       fields.add(next());
     }

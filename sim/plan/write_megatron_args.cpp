@@ -45,11 +45,15 @@ std::string batch_args(const Plan& plan, const Workload& workload) {
   std::string args = fmt::format("--micro-batch-size {} --global-batch-size {} --seq-length {}", plan.micro_batch_size,
                                  plan.global_batch_size, workload.sequence_length);
   switch (workload.precision) {
-    case DataType::bf16: return args + " --bf16";
-    case DataType::fp16: return args + " --fp16";
-    case DataType::fp8: return args + " --bf16 --fp8-format hybrid";
+    case DataType::bf16:
+      return args + " --bf16";
+    case DataType::fp16:
+      return args + " --fp16";
+    case DataType::fp8:
+      return args + " --bf16 --fp8-format hybrid";
     case DataType::fp32:
-    case DataType::tf32: return args;
+    case DataType::tf32:
+      return args;
   }
   return args;
 }
@@ -57,14 +61,22 @@ std::string batch_args(const Plan& plan, const Workload& workload) {
 std::string data_parallel_args(const Plan& plan) {
   std::vector<std::string> args;
   switch (plan.data_parallel_kind) {
-    case DataParallelKind::ddp: break;
-    case DataParallelKind::zero1: args.emplace_back("--use-distributed-optimizer"); break;
+    case DataParallelKind::ddp:
+      break;
+    case DataParallelKind::zero1:
+      args.emplace_back("--use-distributed-optimizer");
+      break;
     case DataParallelKind::zero2:
-      args.emplace_back("--use-megatron-fsdp --data-parallel-sharding-strategy optim_grads"); break;
+      args.emplace_back("--use-megatron-fsdp --data-parallel-sharding-strategy optim_grads");
+      break;
     case DataParallelKind::zero3:
-      args.emplace_back("--use-megatron-fsdp --data-parallel-sharding-strategy optim_grads_params"); break;
-    case DataParallelKind::fsdp: args.emplace_back("--use-torch-fsdp2"); break;
-    case DataParallelKind::hsdp: break;
+      args.emplace_back("--use-megatron-fsdp --data-parallel-sharding-strategy optim_grads_params");
+      break;
+    case DataParallelKind::fsdp:
+      args.emplace_back("--use-torch-fsdp2");
+      break;
+    case DataParallelKind::hsdp:
+      break;
   }
   if (plan.overlap_grad_reduce.value_or(false)) args.emplace_back("--overlap-grad-reduce");
   if (plan.overlap_param_gather.value_or(false)) args.emplace_back("--overlap-param-gather");
@@ -77,9 +89,12 @@ std::string data_parallel_args(const Plan& plan) {
 
 std::string recompute_args(Recompute recompute) {
   switch (recompute) {
-    case Recompute::none: return {};
-    case Recompute::selective: return "--recompute-granularity selective";
-    case Recompute::full: return "--recompute-granularity full --recompute-method uniform --recompute-num-layers 1";
+    case Recompute::none:
+      return {};
+    case Recompute::selective:
+      return "--recompute-granularity selective";
+    case Recompute::full:
+      return "--recompute-granularity full --recompute-method uniform --recompute-num-layers 1";
   }
   return {};
 }

@@ -18,7 +18,8 @@ constexpr double weight_bytes = 2.0;  // 16-bit parameters and pipeline messages
 
 Bytes whole(Bytes b) { return Bytes(std::ceil(b.value)); }
 
-// Stage by stage: parameter gathers, the schedule's slots with their transfers and gradient buckets, the end of the step.
+// Stage by stage: parameter gathers, the schedule's slots with their transfers and gradient buckets, the end of the
+// step.
 class StepBuilder {
  public:
   StepBuilder(const StepInputs& inputs, Granularity granularity)
@@ -47,7 +48,9 @@ class StepBuilder {
   }
 
  private:
-  const ModelChunk& chunk_of(int stage, int chunk) const { return chunks_[static_cast<std::size_t>(stage * shape_.chunks + chunk)]; }
+  const ModelChunk& chunk_of(int stage, int chunk) const {
+    return chunks_[static_cast<std::size_t>(stage * shape_.chunks + chunk)];
+  }
   bool first_of_model(int stage, int chunk) const { return stage == 0 && chunk == 0; }
   bool last_of_model(int stage, int chunk) const { return stage == shape_.stages - 1 && chunk == shape_.chunks - 1; }
 
@@ -68,7 +71,8 @@ class StepBuilder {
     make_chunk_works();
     gathered_.assign(static_cast<std::size_t>(shape_.chunks), {});
     reduced_.clear();
-    if (overlaps_.param_gather && sharded_optimizer()) for (int c = 0; c < shape_.chunks; ++c) emit_parameter_gathers(c);
+    if (overlaps_.param_gather && sharded_optimizer())
+      for (int c = 0; c < shape_.chunks; ++c) emit_parameter_gathers(c);
     const ScheduleRow* row = find_schedule(plan_.schedule);
     assert(row != nullptr && "check_plan refuses schedules without a builder");
     emit_slots(row->slots(shape_, stage));
@@ -165,7 +169,8 @@ class StepBuilder {
     } else {
       writer_.emit_compute(w.forward, Phase::forward, slot, false, w.forward_memory, w.forward_work);
     }
-    if (!last_of_model(stage_, slot.chunk) && shape_.stages > 1) emit_send(send_forward_, Stream::send_forward, Phase::forward, slot);
+    if (!last_of_model(stage_, slot.chunk) && shape_.stages > 1)
+      emit_send(send_forward_, Stream::send_forward, Phase::forward, slot);
   }
 
   void emit_send(int work_index, Stream stream, Phase phase, const Slot& slot) {
@@ -182,9 +187,11 @@ class StepBuilder {
       emit_bucketed_backward(slot);
     } else {
       writer_.emit_compute(w.backward, Phase::backward, slot, false, w.backward_memory, w.backward_work);
-      if (last && gradient_ranks_ > 1 && overlaps_.grad_reduce) emit_gradient_sync(chunk_of(stage_, slot.chunk).parameters);
+      if (last && gradient_ranks_ > 1 && overlaps_.grad_reduce)
+        emit_gradient_sync(chunk_of(stage_, slot.chunk).parameters);
     }
-    if (!first_of_model(stage_, slot.chunk) && shape_.stages > 1) emit_send(send_backward_, Stream::send_backward, Phase::backward, slot);
+    if (!first_of_model(stage_, slot.chunk) && shape_.stages > 1)
+      emit_send(send_backward_, Stream::send_backward, Phase::backward, slot);
   }
 
   // Megatron enables bucket-wise overlap on every stage of an interleaved pipeline, on stage 0 alone otherwise (the
@@ -215,16 +222,33 @@ class StepBuilder {
 
   void emit_gradient_sync(double parameters) {
     const bool sharded = sharded_optimizer();
-    Collective c{Axis::dp, sharded ? CollectiveKind::reduce_scatter : CollectiveKind::all_reduce,
-                 Bytes(bytes_per_element(overlaps_.gradient_type) * parameters), 1.0, gradient_path_, 1, -1, "gradients",
-                 sharded ? stack_.distributed_optimizer_factor : 1.0, -1, -1};
+    Collective c{Axis::dp,
+                 sharded ? CollectiveKind::reduce_scatter : CollectiveKind::all_reduce,
+                 Bytes(bytes_per_element(overlaps_.gradient_type) * parameters),
+                 1.0,
+                 gradient_path_,
+                 1,
+                 -1,
+                 "gradients",
+                 sharded ? stack_.distributed_optimizer_factor : 1.0,
+                 -1,
+                 -1};
     writer_.wait_for_compute();
     reduced_.push_back(writer_.emit(writer_.work(c), Stream::dp, Phase::gradient_sync, -1, 0));
   }
 
   Collective parameter_gather(double parameters) {
-    return {Axis::dp, CollectiveKind::all_gather, Bytes(weight_bytes * parameters), 1.0, gradient_path_, 1, -1, "parameters",
-            stack_.distributed_optimizer_factor, -1, -1};
+    return {Axis::dp,
+            CollectiveKind::all_gather,
+            Bytes(weight_bytes * parameters),
+            1.0,
+            gradient_path_,
+            1,
+            -1,
+            "parameters",
+            stack_.distributed_optimizer_factor,
+            -1,
+            -1};
   }
   // Gathers run bucket by bucket from the start of the step, in forward order.
   void emit_parameter_gathers(int c) {
@@ -245,7 +269,8 @@ class StepBuilder {
       const std::vector<SegmentUse>& bucket = chunk.buckets[chunk.buckets.size() - 1 - i];
       std::vector<SegmentUse> uses;
       if (i == 0 && gathers_ && !first_of_model(stage_, slot.chunk)) uses.push_back({gather_input, 1});
-      for (auto use = bucket.rbegin(); use != bucket.rend(); ++use) uses.push_back({forward_segment(use->segment), use->repeat});
+      for (auto use = bucket.rbegin(); use != bucket.rend(); ++use)
+        uses.push_back({forward_segment(use->segment), use->repeat});
       const int effect = granularity_ == Granularity::block ? piece_memory(uses, Phase::forward) : -1;
       writer_.wait(gathers[i]);
       writer_.emit_compute(uses, Phase::forward, slot, true, effect);
@@ -268,17 +293,23 @@ class StepBuilder {
     };
     emit_replicated_gradients(join);
     if (model_.tied_embeddings && shape_.stages > 1 && (stage_ == 0 || stage_ == shape_.stages - 1)) {
-      const double bytes = bytes_per_element(overlaps_.gradient_type) * static_cast<double>(vocabulary_parameters(model_, plan_.tensor_parallel));
-      join(Collective{Axis::pp, CollectiveKind::all_reduce, Bytes(bytes), 1.0, writer_.path(in_.paths->embedding), 2, 0, "tied embedding gradients", 1.0, -1, -1},
+      const double bytes = bytes_per_element(overlaps_.gradient_type) *
+                           static_cast<double>(vocabulary_parameters(model_, plan_.tensor_parallel));
+      join(Collective{Axis::pp, CollectiveKind::all_reduce, Bytes(bytes), 1.0, writer_.path(in_.paths->embedding), 2, 0,
+                      "tied embedding gradients", 1.0, -1, -1},
            Stream::dp, Phase::gradient_sync);
     }
     if (in_.layout->world_size() > 1)
-      join(Collective{Axis::dp, CollectiveKind::all_reduce, Bytes(4), 1.0, world_path_, shape_.stages, 1, "gradient norm", 1.0, -1, -1},
+      join(Collective{Axis::dp, CollectiveKind::all_reduce, Bytes(4), 1.0, world_path_, shape_.stages, 1,
+                      "gradient norm", 1.0, -1, -1},
            Stream::dp, Phase::gradient_sync);
     const StageParameters p = stage_parameters(in_, stage_);
     const Bytes traffic(stack_.optimizer_bytes_local * p.total + stack_.optimizer_bytes_owned * p.owned);
-    join(OperatorWork{Operator{"optimizer", MemoryBound{traffic, MemoryKind::fused, 1}}, Phase::optimizer, -1, -1, false}, Stream::compute, Phase::optimizer);
-    if (sharded_optimizer() && !overlaps_.param_gather) join(parameter_gather(p.total), Stream::dp, Phase::parameter_gather);
+    join(OperatorWork{Operator{"optimizer", MemoryBound{traffic, MemoryKind::fused, 1}}, Phase::optimizer, -1, -1,
+                      false},
+         Stream::compute, Phase::optimizer);
+    if (sharded_optimizer() && !overlaps_.param_gather)
+      join(parameter_gather(p.total), Stream::dp, Phase::parameter_gather);
     if (stack_.host_step.value > 0) join(HostIssue{-1}, Stream::host, Phase::host);
   }
 
@@ -288,10 +319,12 @@ class StepBuilder {
     if (!plan_.sequence_parallel || plan_.tensor_parallel == 1) return;
     double layers = 0;
     for (int c = 0; c < shape_.chunks; ++c) layers += chunk_of(stage_, c).layers;
-    const double parameters = layers * static_cast<double>(layer_parameters(model_, false, plan_.tensor_parallel).replicated);
-    join(Collective{Axis::tp, CollectiveKind::all_reduce, Bytes(bytes_per_element(overlaps_.gradient_type) * parameters), 1.0, 0, 1, -1,
-                    "replicated gradients", 1.0, -1, -1},
-         Stream::tp, Phase::gradient_sync);
+    const double parameters =
+        layers * static_cast<double>(layer_parameters(model_, false, plan_.tensor_parallel).replicated);
+    join(
+        Collective{Axis::tp, CollectiveKind::all_reduce, Bytes(bytes_per_element(overlaps_.gradient_type) * parameters),
+                   1.0, 0, 1, -1, "replicated gradients", 1.0, -1, -1},
+        Stream::tp, Phase::gradient_sync);
   }
 
   const StepInputs& in_;
@@ -322,6 +355,8 @@ class StepBuilder {
 
 }  // namespace
 
-StepProgram build_step(const StepInputs& inputs, Granularity granularity) { return StepBuilder(inputs, granularity).build(); }
+StepProgram build_step(const StepInputs& inputs, Granularity granularity) {
+  return StepBuilder(inputs, granularity).build();
+}
 
 }  // namespace trainyard

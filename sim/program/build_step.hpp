@@ -6,7 +6,11 @@
 
 namespace trainyard {
 
-enum class Granularity { block, layer, operator_ };  // one instruction per (chunk, micro-batch, F/B), segment or operator
+enum class Granularity {
+  block,
+  layer,
+  operator_
+};  // one instruction per (chunk, micro-batch, F/B), segment or operator
 
 StepProgram build_step(const StepInputs& inputs, Granularity granularity);
 

@@ -4,26 +4,40 @@ namespace trainyard {
 
 std::string_view name(Stream stream) {
   switch (stream) {
-    case Stream::compute: return "compute";
-    case Stream::tp: return "tp";
-    case Stream::dp: return "dp";
-    case Stream::send_forward: return "pp send forward";
-    case Stream::receive_forward: return "pp receive forward";
-    case Stream::send_backward: return "pp send backward";
-    case Stream::receive_backward: return "pp receive backward";
-    case Stream::host: return "host";
+    case Stream::compute:
+      return "compute";
+    case Stream::tp:
+      return "tp";
+    case Stream::dp:
+      return "dp";
+    case Stream::send_forward:
+      return "pp send forward";
+    case Stream::receive_forward:
+      return "pp receive forward";
+    case Stream::send_backward:
+      return "pp send backward";
+    case Stream::receive_backward:
+      return "pp receive backward";
+    case Stream::host:
+      return "host";
   }
   return "?";
 }
 
 std::string_view name(MemoryOwner owner) {
   switch (owner) {
-    case MemoryOwner::weights: return "weights";
-    case MemoryOwner::gradients: return "gradients";
-    case MemoryOwner::optimizer_states: return "optimizer";
-    case MemoryOwner::activations: return "activations";
-    case MemoryOwner::temporary: return "temporary";
-    case MemoryOwner::communication: return "communication";
+    case MemoryOwner::weights:
+      return "weights";
+    case MemoryOwner::gradients:
+      return "gradients";
+    case MemoryOwner::optimizer_states:
+      return "optimizer";
+    case MemoryOwner::activations:
+      return "activations";
+    case MemoryOwner::temporary:
+      return "temporary";
+    case MemoryOwner::communication:
+      return "communication";
   }
   return "?";
 }

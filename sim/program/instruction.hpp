@@ -15,7 +15,16 @@ namespace trainyard {
 
 // In-order queues of a rank. Communication has one stream per axis; pipeline traffic one per direction and role, as
 // each is its own pair of peers.
-enum class Stream : std::uint8_t { compute, tp, dp, send_forward, receive_forward, send_backward, receive_backward, host };
+enum class Stream : std::uint8_t {
+  compute,
+  tp,
+  dp,
+  send_forward,
+  receive_forward,
+  send_backward,
+  receive_backward,
+  host
+};
 inline constexpr int streams = 8;
 std::string_view name(Stream stream);
 
@@ -23,29 +32,29 @@ enum class Phase : std::uint8_t { forward, backward, weight, gradient_sync, opti
 
 // A segment is a short run of steps that is always executed as one (a layer's forward, the head's backward …).
 struct Segment {
-  std::string label;        // "layer forward"
+  std::string label;  // "layer forward"
   LayerSteps steps;
   Phase phase = Phase::forward;
-  int host_layers = 0;      // layers whose host issue cost bounds it from below (0 for embedding and head)
+  int host_layers = 0;              // layers whose host issue cost bounds it from below (0 for embedding and head)
   bool recomputes_forward = false;  // the host issues the forward again
 };
 struct SegmentUse {
-  int segment = 0;          // index into StepProgram::segments
+  int segment = 0;  // index into StepProgram::segments
   int repeat = 1;
 };
 
 // Compute of a (chunk, micro-batch, pass) or a part of it.
 struct Block {
   std::vector<SegmentUse> uses;
-  bool contended = false;   // data-parallel communication runs beside it
+  bool contended = false;  // data-parallel communication runs beside it
 };
 // One operator of a segment (operator granularity), or work outside the layers (optimizer).
 struct OperatorWork {
   Operator op;
   Phase phase = Phase::forward;
-  int segment = -1;         // the step it stands for: index into segments and its steps; -1 outside the layers
+  int segment = -1;  // the step it stands for: index into segments and its steps; -1 outside the layers
   int step = -1;
-  bool contended = false;   // see Block
+  bool contended = false;  // see Block
 };
 // Least host time of a segment (operator granularity); segment -1 = the host's work of a whole step.
 struct HostIssue {
@@ -54,20 +63,20 @@ struct HostIssue {
 struct Collective {
   Axis axis = Axis::tp;
   CollectiveKind kind = CollectiveKind::all_reduce;
-  Bytes bytes{};            // NCCL's message size
-  double exposed = 1.0;     // see TpCollective
-  int path = 0;             // index into StepProgram::paths
-  int parties = 1;          // rank kinds that meet in it; > 1: matched by `rendezvous`
+  Bytes bytes{};         // NCCL's message size
+  double exposed = 1.0;  // see TpCollective
+  int path = 0;          // index into StepProgram::paths
+  int parties = 1;       // rank kinds that meet in it; > 1: matched by `rendezvous`
   int rendezvous = -1;
-  std::string_view label;   // static text: "gradients"
-  double slowdown = 1.0;    // of this software's use of the collective
-  int segment = -1;         // operator granularity: the step it stands for
+  std::string_view label;  // static text: "gradients"
+  double slowdown = 1.0;   // of this software's use of the collective
+  int segment = -1;        // operator granularity: the step it stands for
   int step = -1;
 };
 struct Send {
-  Bytes bytes{};            // per rank
+  Bytes bytes{};  // per rank
   int path = 0;
-  int channel = 0;          // the k-th send of a channel meets its k-th receive
+  int channel = 0;  // the k-th send of a channel meets its k-th receive
 };
 struct Receive {
   Bytes bytes{};
@@ -88,11 +97,11 @@ struct MemoryChange {
 };
 
 struct Instruction {
-  std::int32_t work = 0;            // index into StepProgram::works
-  std::int32_t memory = -1;         // index into StepProgram::memory_changes, -1 = none
-  std::int32_t after_begin = 0;     // into RankKind::after
+  std::int32_t work = 0;         // index into StepProgram::works
+  std::int32_t memory = -1;      // index into StepProgram::memory_changes, -1 = none
+  std::int32_t after_begin = 0;  // into RankKind::after
   std::int32_t after_count = 0;
-  std::int32_t micro_batch = -1;    // -1 outside the pipeline
+  std::int32_t micro_batch = -1;  // -1 outside the pipeline
   std::int16_t chunk = 0;
   Stream stream = Stream::compute;
   Phase phase = Phase::forward;

@@ -63,7 +63,8 @@ std::vector<Segment> step_segments(const StepInputs& in) {
   const RecomputeKind recompute = recompute_kind(in.plan->recompute);
   std::vector<Segment> s(segment_count);
   s[layer_f] = {"layer forward", layer_forward(model, slice, stack), Phase::forward, 1, false};
-  s[layer_b] = {"layer backward", layer_backward(model, slice, stack, recompute), Phase::backward, 1, recompute == RecomputeKind::full};
+  s[layer_b] = {"layer backward", layer_backward(model, slice, stack, recompute), Phase::backward, 1,
+                recompute == RecomputeKind::full};
   s[embed_f] = {"embedding forward", embedding_forward(model, slice, stack), Phase::forward, 0, false};
   s[embed_b] = {"embedding backward", embedding_backward(model, slice, stack), Phase::backward, 0, false};
   s[head_f] = {"head forward", head_forward(model, slice, stack), Phase::forward, 0, false};
@@ -77,13 +78,15 @@ std::vector<Segment> step_segments(const StepInputs& in) {
 }
 
 bool gathers_pipeline_input(const StepInputs& in) {
-  return in.stack->p2p_scatter_gather && !in.plan->sequence_parallel && in.plan->tensor_parallel > 1 && in.plan->pipeline_parallel > 1;
+  return in.stack->p2p_scatter_gather && !in.plan->sequence_parallel && in.plan->tensor_parallel > 1 &&
+         in.plan->pipeline_parallel > 1;
 }
 
 SegmentMemory segment_memory(const StepInputs& in) {
   const RankSlice slice = rank_slice(in);
   const RecomputeKind recompute = recompute_kind(in.plan->recompute);
-  return {whole(layer_activations(*in.model, slice, *in.stack, recompute)), whole(head_activations(*in.model, slice, *in.stack)),
+  return {whole(layer_activations(*in.model, slice, *in.stack, recompute)),
+          whole(head_activations(*in.model, slice, *in.stack)),
           whole(backward_working_set(*in.model, slice, *in.stack, recompute))};
 }
 
@@ -115,7 +118,8 @@ std::vector<ModelChunk> model_chunks(const StepInputs& in) {
       chunk.layers = plan.layers_per_chunk[static_cast<std::size_t>(model_stage)];
       chunk.embedding = model_stage == 0;
       chunk.head = model_stage == plan.pipeline_parallel * plan.virtual_stages - 1;
-      chunk.parameters = chunk.layers * parameters.layer + (chunk.embedding ? parameters.embedding : 0) + (chunk.head ? parameters.head : 0);
+      chunk.parameters = chunk.layers * parameters.layer + (chunk.embedding ? parameters.embedding : 0) +
+                         (chunk.head ? parameters.head : 0);
       fill_buckets(chunk, parameters, limit);
       chunks.push_back(std::move(chunk));
     }

@@ -19,7 +19,7 @@ bool gathers_pipeline_input(const StepInputs& inputs);
 
 // Bytes that segments hold, rounded up to whole bytes so that sums are exact.
 struct SegmentMemory {
-  Bytes layer{};        // saved by a layer's forward until its backward
+  Bytes layer{};  // saved by a layer's forward until its backward
   Bytes head{};
   Bytes working_set{};  // alive while a layer's backward runs
 };

@@ -7,8 +7,10 @@ namespace {
 
 constexpr std::array rows = {
     ScheduleRow{ScheduleKind::gpipe, "gpipe", "all forwards, then all backwards", gpipe_slots},
-    ScheduleRow{ScheduleKind::one_f_one_b, "1f1b", "one forward, one backward; at most pp micro-batches in flight", one_f_one_b_slots},
-    ScheduleRow{ScheduleKind::interleaved, "interleaved", "1F1B over vpp model chunks per stage; bubble / vpp", interleaved_slots},
+    ScheduleRow{ScheduleKind::one_f_one_b, "1f1b", "one forward, one backward; at most pp micro-batches in flight",
+                one_f_one_b_slots},
+    ScheduleRow{ScheduleKind::interleaved, "interleaved", "1F1B over vpp model chunks per stage; bubble / vpp",
+                interleaved_slots},
 };
 
 }  // namespace

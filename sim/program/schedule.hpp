@@ -10,8 +10,12 @@
 
 namespace trainyard {
 
-enum class SlotKind : std::uint8_t { forward, backward, weight };  // backward is fused (input and weight gradients)
-                                                                   // unless the schedule also emits weight slots
+enum class SlotKind : std::uint8_t {
+  forward,
+  backward,
+  weight
+};  // backward is fused (input and weight gradients)
+    // unless the schedule also emits weight slots
 struct Slot {
   SlotKind kind = SlotKind::forward;
   std::int16_t chunk = 0;
@@ -21,7 +25,7 @@ struct Slot {
 
 struct PipelineShape {
   int stages = 1;
-  int chunks = 1;         // virtual stages per stage
+  int chunks = 1;  // virtual stages per stage
   int micro_batches = 1;
 };
 

@@ -76,8 +76,8 @@ int StageWriter::emit(int work_index, Stream stream, Phase phase, int micro_batc
   return id;
 }
 
-void StageWriter::emit_compute(const std::vector<SegmentUse>& uses, Phase phase, const Slot& slot, bool contended, int memory_index,
-                               int cached_work) {
+void StageWriter::emit_compute(const std::vector<SegmentUse>& uses, Phase phase, const Slot& slot, bool contended,
+                               int memory_index, int cached_work) {
   if (granularity_ == Granularity::block) {
     const int block = cached_work >= 0 ? cached_work : work(Block{uses, contended});
     emit(block, Stream::compute, phase, slot.micro_batch, slot.chunk, memory_index);
@@ -88,7 +88,8 @@ void StageWriter::emit_compute(const std::vector<SegmentUse>& uses, Phase phase,
       if (granularity_ == Granularity::operator_)
         emit_operators(use.segment, phase, slot, contended);
       else
-        emit(segment_work(use.segment, contended), Stream::compute, phase, slot.micro_batch, slot.chunk, segment_memory(use.segment, phase));
+        emit(segment_work(use.segment, contended), Stream::compute, phase, slot.micro_batch, slot.chunk,
+             segment_memory(use.segment, phase));
     }
 }
 
@@ -104,7 +105,8 @@ int StageWriter::segment_memory(int segment, Phase phase) {
   const bool layer = segment == layer_f || segment == layer_b;
   const bool head = segment == head_f || segment == head_b;
   if (layer || head)
-    made.memory = add_memory(changes(layer ? memory_.layer : memory_.head, layer ? memory_.working_set : Bytes(0), phase));
+    made.memory =
+        add_memory(changes(layer ? memory_.layer : memory_.head, layer ? memory_.working_set : Bytes(0), phase));
   return made.memory;
 }
 
@@ -131,7 +133,8 @@ const std::vector<int>& StageWriter::operator_works(int segment, bool contended)
       made.push_back(work(OperatorWork{*op, s.phase, segment, step, contended}));
     } else {
       const auto& c = std::get<TpCollective>(s.steps[i].work);
-      made.push_back(work(Collective{Axis::tp, c.kind, c.bytes, c.exposed, 0, 1, -1, "activations", 1.0, segment, step}));
+      made.push_back(
+          work(Collective{Axis::tp, c.kind, c.bytes, c.exposed, 0, 1, -1, "activations", 1.0, segment, step}));
     }
   }
   return made;
@@ -141,7 +144,8 @@ void StageWriter::emit_operators(int segment, Phase phase, const Slot& slot, boo
   const std::vector<int>& works = operator_works(segment, contended);
   const auto [first_memory, last_memory] = split_memory(segment, segment_memory(segment, phase));
   const LayerSteps& steps = program_.segments[static_cast<std::size_t>(segment)].steps;
-  const int host = program_.segments[static_cast<std::size_t>(segment)].host_layers > 0 ? emit_host(segment, phase, slot) : -1;
+  const int host =
+      program_.segments[static_cast<std::size_t>(segment)].host_layers > 0 ? emit_host(segment, phase, slot) : -1;
   std::vector<int> ids(steps.size(), -1);
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const bool comm = std::holds_alternative<TpCollective>(steps[i].work);

@@ -35,7 +35,8 @@ class StageWriter {
   int emit(int work, Stream stream, Phase phase, int micro_batch, int chunk, int memory = -1);
   // The first instruction waits for what was asked. At block granularity it carries `memory`, and `cached_work` if that
   // is not -1; otherwise the segments carry their own.
-  void emit_compute(const std::vector<SegmentUse>& uses, Phase phase, const Slot& slot, bool contended, int memory, int cached_work = -1);
+  void emit_compute(const std::vector<SegmentUse>& uses, Phase phase, const Slot& slot, bool contended, int memory,
+                    int cached_work = -1);
 
  private:
   int add_memory(std::vector<MemoryChange> changes);
@@ -52,8 +53,8 @@ class StageWriter {
 
   // Entries made so far, by segment: -1 = none yet.
   struct Made {
-    std::array<int, 2> work{-1, -1};                   // [contended]
-    std::array<std::vector<int>, 2> operators;         // [contended]
+    std::array<int, 2> work{-1, -1};            // [contended]
+    std::array<std::vector<int>, 2> operators;  // [contended]
     int host = -1;
     int memory = -1;
     bool memory_known = false;
@@ -66,7 +67,7 @@ class StageWriter {
   std::int32_t waits_begin_ = 0;  // of the next instruction's entries in RankKind::after
   int last_compute_ = -1;
   int last_tp_ = -1;
-  int pending_host_ = -1;         // host floor of the segment written last
+  int pending_host_ = -1;  // host floor of the segment written last
 };
 
 }  // namespace trainyard

@@ -22,8 +22,10 @@ Overlaps overlaps_of(const Plan& plan, const StackProfile& stack) {
 StackProfile effective_stack(const Plan& plan, const StackProfile& stack) {
   StackProfile s = stack;
   if (plan.tp_comm_overlap.has_value()) {
-    if (*plan.tp_comm_overlap) s.tp_overlap = TpOverlap::userbuffers;
-    else if (s.tp_overlap == TpOverlap::userbuffers) s.tp_overlap = TpOverlap::backward;
+    if (*plan.tp_comm_overlap)
+      s.tp_overlap = TpOverlap::userbuffers;
+    else if (s.tp_overlap == TpOverlap::userbuffers)
+      s.tp_overlap = TpOverlap::backward;
   }
   return s;
 }
@@ -39,7 +41,8 @@ StageParameters stage_parameters(const StepInputs& in, int stage) {
   if (stage == 0) total += static_cast<double>(vocabulary_parameters(model, t) + position_parameters(model));
   if (stage == plan.pipeline_parallel - 1) {
     total += static_cast<double>(final_norm_parameters(model));
-    if (!model.tied_embeddings || plan.pipeline_parallel > 1) total += static_cast<double>(vocabulary_parameters(model, t));
+    if (!model.tied_embeddings || plan.pipeline_parallel > 1)
+      total += static_cast<double>(vocabulary_parameters(model, t));
   }
   const bool sharded = plan.data_parallel_kind == DataParallelKind::zero1;
   return {total, sharded ? total / (plan.data_parallel * plan.context_parallel) : total};
@@ -52,9 +55,12 @@ RankSlice rank_slice(const StepInputs& in) {
 
 RecomputeKind recompute_kind(Recompute r) {
   switch (r) {
-    case Recompute::none: return RecomputeKind::none;
-    case Recompute::selective: return RecomputeKind::selective;
-    case Recompute::full: return RecomputeKind::full;
+    case Recompute::none:
+      return RecomputeKind::none;
+    case Recompute::selective:
+      return RecomputeKind::selective;
+    case Recompute::full:
+      return RecomputeKind::full;
   }
   return RecomputeKind::none;
 }

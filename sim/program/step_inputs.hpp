@@ -23,7 +23,7 @@ Overlaps overlaps_of(const Plan& plan, const StackProfile& stack);
 StackProfile effective_stack(const Plan& plan, const StackProfile& stack);
 
 struct StepInputs {
-  const Plan* plan = nullptr;       // resolved
+  const Plan* plan = nullptr;  // resolved
   const ModelShape* model = nullptr;
   const Workload* workload = nullptr;
   const StackProfile* stack = nullptr;  // effective

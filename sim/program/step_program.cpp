@@ -14,7 +14,8 @@ struct ChannelEnds {
 
 std::string instruction_text(const StepProgram& program, const Instruction& instruction) {
   const Work& work = program.works[static_cast<std::size_t>(instruction.work)];
-  const std::string at = instruction.micro_batch < 0 ? "" : fmt::format("{}.{}", instruction.micro_batch, instruction.chunk);
+  const std::string at =
+      instruction.micro_batch < 0 ? "" : fmt::format("{}.{}", instruction.micro_batch, instruction.chunk);
   const char letter = instruction.phase == Phase::forward ? 'F' : instruction.phase == Phase::backward ? 'B' : 'W';
   struct Describe {
     const std::string& at;
@@ -35,20 +36,23 @@ std::string instruction_text(const StepProgram& program, const Instruction& inst
   return std::visit(Describe{at, letter}, work);
 }
 
-void check_memory(const StepProgram& program, const RankKind& kind, std::size_t index, std::vector<std::string>& problems) {
+void check_memory(const StepProgram& program, const RankKind& kind, std::size_t index,
+                  std::vector<std::string>& problems) {
   Bytes balance{};
   for (const Instruction& instruction : kind.instructions) {
     if (instruction.memory < 0) continue;
     for (const MemoryChange& change : program.memory_changes[static_cast<std::size_t>(instruction.memory)])
       balance += change.at_start + change.at_end;
   }
-  if (balance.value != 0) problems.push_back(fmt::format("kind {}: memory ends {:+.0f} B from its start", index, balance.value));
+  if (balance.value != 0)
+    problems.push_back(fmt::format("kind {}: memory ends {:+.0f} B from its start", index, balance.value));
 }
 
 void check_channels(const std::map<int, ChannelEnds>& channels, std::vector<std::string>& problems) {
   for (const auto& [id, ends] : channels)
     if (ends.sent != ends.received)
-      problems.push_back(fmt::format("channel {}: {} sends, {} receives, or different bytes", id, ends.sent.size(), ends.received.size()));
+      problems.push_back(fmt::format("channel {}: {} sends, {} receives, or different bytes", id, ends.sent.size(),
+                                     ends.received.size()));
 }
 
 }  // namespace
@@ -80,7 +84,8 @@ std::vector<std::string> violations(const StepProgram& program) {
           problems.push_back(fmt::format("kind {} instruction {}: waits for a later instruction", k, i));
       const Work& work = program.works[static_cast<std::size_t>(instruction.work)];
       if (const auto* send = std::get_if<Send>(&work)) channels[send->channel].sent.push_back(send->bytes);
-      if (const auto* receive = std::get_if<Receive>(&work)) channels[receive->channel].received.push_back(receive->bytes);
+      if (const auto* receive = std::get_if<Receive>(&work))
+        channels[receive->channel].received.push_back(receive->bytes);
       if (const auto* c = std::get_if<Collective>(&work); c != nullptr && c->parties > 1) {
         ++arrivals[c->rendezvous];
         parties[c->rendezvous] = c->parties;
@@ -90,7 +95,8 @@ std::vector<std::string> violations(const StepProgram& program) {
   }
   check_channels(channels, problems);
   for (const auto& [id, expected] : parties)
-    if (arrivals[id] != expected) problems.push_back(fmt::format("rendezvous {}: {} of {} parties", id, arrivals[id], expected));
+    if (arrivals[id] != expected)
+      problems.push_back(fmt::format("rendezvous {}: {} of {} parties", id, arrivals[id], expected));
   return problems;
 }
 
@@ -103,7 +109,8 @@ std::string to_text(const StepProgram& program) {
       const Instruction& instruction = kind.instructions[i];
       text += fmt::format("  {:4} {:<19} {}", i, name(instruction.stream), instruction_text(program, instruction));
       for (int a = 0; a < instruction.after_count; ++a)
-        text += fmt::format("{}{}", a == 0 ? " after " : ",", kind.after[static_cast<std::size_t>(instruction.after_begin + a)].value);
+        text += fmt::format("{}{}", a == 0 ? " after " : ",",
+                            kind.after[static_cast<std::size_t>(instruction.after_begin + a)].value);
       text += '\n';
     }
   }
@@ -118,7 +125,8 @@ std::string compute_order(const StepProgram& program, std::size_t kind) {
   Phase last_phase = Phase::optimizer;
   for (const Instruction& i : program.kinds[kind].instructions) {
     if (i.stream != Stream::compute || i.micro_batch < 0) continue;
-    if (i.micro_batch == last_micro_batch && i.chunk == last_chunk && i.phase == last_phase) continue;  // pieces of one block
+    if (i.micro_batch == last_micro_batch && i.chunk == last_chunk && i.phase == last_phase)
+      continue;  // pieces of one block
     last_micro_batch = i.micro_batch;
     last_chunk = i.chunk;
     last_phase = i.phase;

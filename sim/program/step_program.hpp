@@ -13,18 +13,18 @@ namespace trainyard {
 
 struct RankKind {
   StageId stage;
-  int ranks = 1;                         // how many ranks run this list
-  RankId representative;                 // the first of them
-  std::vector<Instruction> instructions; // InstructionId indexes this
-  std::vector<InstructionId> after;      // pool of cross-stream dependencies, see Instruction::after_begin
+  int ranks = 1;                          // how many ranks run this list
+  RankId representative;                  // the first of them
+  std::vector<Instruction> instructions;  // InstructionId indexes this
+  std::vector<InstructionId> after;       // pool of cross-stream dependencies, see Instruction::after_begin
   // Memory held from the first to the last instruction, by owner.
   std::array<Bytes, memory_owners> resident{};
 };
 
 struct StepProgram {
-  std::vector<RankKind> kinds;           // by stage
+  std::vector<RankKind> kinds;  // by stage
   std::vector<Segment> segments;
-  std::vector<Work> works;               // deduplicated: instructions of equal work share an entry
+  std::vector<Work> works;  // deduplicated: instructions of equal work share an entry
   std::vector<std::vector<MemoryChange>> memory_changes;
   std::vector<std::vector<Tier>> paths;  // what a collective or a send crosses
   int micro_batches = 1;
@@ -41,7 +41,8 @@ std::vector<std::string> violations(const StepProgram& program);
 
 // One line per instruction, e.g. "F3.1 after 12 compute"; for tests and debugging.
 std::string to_text(const StepProgram& program);
-// Compute order of one kind as the schedules' tables write it: "F0 F1 B0 …" ("F0.1" = micro-batch 0, chunk 1, with vpp).
+// Compute order of one kind as the schedules' tables write it: "F0 F1 B0 …" ("F0.1" = micro-batch 0, chunk 1, with
+// vpp).
 std::string compute_order(const StepProgram& program, std::size_t kind);
 
 }  // namespace trainyard

@@ -27,10 +27,11 @@ TEST_CASE("the simulate object has every key of the contract") {
   for (const char* key : {"axis", "collective", "group_size", "bytes", "count", "busy_s", "exposed_s", "slowest_link"})
     CHECK(object["communication"][0].contains(key));
   for (const char* key : {"limit_bytes", "fits", "peak_bytes", "per_stage"}) CHECK(object["memory"].contains(key));
-  for (const char* key : {"stage", "peak_bytes", "weights_bytes", "gradients_bytes", "optimizer_bytes", "activations_bytes",
-                          "temporary_bytes", "communication_bytes"})
+  for (const char* key : {"stage", "peak_bytes", "weights_bytes", "gradients_bytes", "optimizer_bytes",
+                          "activations_bytes", "temporary_bytes", "communication_bytes"})
     CHECK(object["memory"]["per_stage"][0].contains(key));
-  for (const char* key : {"bound", "evidence", "slow_path", "next_experiment"}) CHECK(object["diagnosis"].contains(key));
+  for (const char* key : {"bound", "evidence", "slow_path", "next_experiment"})
+    CHECK(object["diagnosis"].contains(key));
 }
 
 TEST_CASE("the breakdown has the nine terms and sums to the step time") {
@@ -95,7 +96,7 @@ TEST_CASE("a comparison lists each term with both values and the difference") {
   const json object = json::parse(compare_json({&job, &a}, {&job, &b}));
   CHECK(object["terms"][0]["term"] == "step_time_s");
   CHECK(object["terms"][0]["delta"] == Approx(-0.002));
-  CHECK(object["terms"][0]["relative"] == Approx(-0.2));   // (8 - 10) / 10
+  CHECK(object["terms"][0]["relative"] == Approx(-0.2));  // (8 - 10) / 10
 }
 
 }  // namespace

@@ -31,13 +31,13 @@ TEST_CASE("the headline gives time, throughput, utilisation with its convention,
   CHECK_THAT(text, Contains("step time     10.00 ms (p10–p90 9.50–10.80 ms)"));
   CHECK_THAT(text, Contains("4096 tokens/s/GPU"));
   CHECK_THAT(text, Contains("412.3 TFLOP/s/GPU · MFU 41.7 % · HFU 44.0 % · counted as palm"));
-  CHECK_THAT(text, Contains("fits: 10.0 of 76.0 GiB on stage 1"));   // 3 + 7 GiB
+  CHECK_THAT(text, Contains("fits: 10.0 of 76.0 GiB on stage 1"));  // 3 + 7 GiB
   CHECK_THAT(text, Contains("tp 4 · pp 2 · dp 2 · mbs 1 · gbs 4 · gpipe · ddp"));
 }
 
 TEST_CASE("the breakdown shows shares that sum to the step and leaves out what is zero") {
   const std::string text = report();
-  CHECK_THAT(text, Contains("52.5 %"));   // 5.25 of 10 ms
+  CHECK_THAT(text, Contains("52.5 %"));  // 5.25 of 10 ms
   CHECK_THAT(text, Contains("100.0 %"));
   CHECK_THAT(text, !Contains("exposed context parallel"));
 }
@@ -67,7 +67,8 @@ TEST_CASE("a plan over memory says by how much") {
 
 TEST_CASE("no line is wider than the terminal, at 80 and at 100 columns") {
   for (const int width : {80, 100})
-    for (const std::string& line : lines_of(report(hand_built_step(), {.colour = false, .width = width, .unicode = true}))) {
+    for (const std::string& line :
+         lines_of(report(hand_built_step(), {.colour = false, .width = width, .unicode = true}))) {
       INFO(line);
       CHECK(columns(line) <= static_cast<std::size_t>(width));
     }
@@ -84,8 +85,10 @@ TEST_CASE("colour is escape sequences around the same text") {
   CHECK_THAT(coloured, Contains("\x1b["));
   std::string stripped;
   for (std::size_t i = 0; i < coloured.size(); ++i) {
-    if (coloured[i] == '\x1b') i = coloured.find('m', i);
-    else stripped += coloured[i];
+    if (coloured[i] == '\x1b')
+      i = coloured.find('m', i);
+    else
+      stripped += coloured[i];
   }
   CHECK(stripped == report());
 }
@@ -95,8 +98,10 @@ TEST_CASE("no line ends in spaces") {
 }
 
 TEST_CASE("problems name their axis and reason, and what is merely not supported") {
-  const std::string text = problems_text("seven", {{"tp", "64 heads are not divisible by tensor_model_parallel_size 7", false},
-                                                   {"ep", "expert parallelism", true}}, plain);
+  const std::string text = problems_text(
+      "seven",
+      {{"tp", "64 heads are not divisible by tensor_model_parallel_size 7", false}, {"ep", "expert parallelism", true}},
+      plain);
   CHECK_THAT(text, Contains("seven: the plan cannot run"));
   CHECK_THAT(text, Contains("  tp        64 heads are not divisible"));
   CHECK_THAT(text, Contains("expert parallelism (not supported by trainyard)"));
@@ -111,7 +116,7 @@ TEST_CASE("a comparison shows both sides, the difference and the verdict") {
   const std::string text = compare_text({&job, &a}, {&job, &b}, plain);
   CHECK_THAT(text, Contains("pipeline bubble"));
   CHECK_THAT(text, Contains("−2.00 ms"));
-  CHECK_THAT(text, Contains("−20.0 %"));           // 8 of 10 ms
+  CHECK_THAT(text, Contains("−20.0 %"));  // 8 of 10 ms
   CHECK_THAT(text, Contains("B is 1.25× as fast as A"));
 }
 
@@ -123,7 +128,8 @@ TEST_CASE("wrapping breaks at spaces and keeps words whole") {
 TEST_CASE("a table too wide first cuts its elastic texts, then leaves out its optional columns") {
   TextTable table({{"axis", Align::left}, {"of", Align::left, true, 6}, {"calls"}});
   table.add({"dp", "all the gradients", "12"});
-  CHECK(table.text({.colour = false, .width = 24, .unicode = true}) == "  axis  of         calls\n  dp    all the …     12\n");
+  CHECK(table.text({.colour = false, .width = 24, .unicode = true}) ==
+        "  axis  of         calls\n  dp    all the …     12\n");
   CHECK(table.text({.colour = false, .width = 14, .unicode = true}) == "  axis  calls\n  dp       12\n");
 }
 
@@ -131,7 +137,7 @@ TEST_CASE("a bar resolves eighths of a column") {
   CHECK(bar(0.5, 4) == "██");
   CHECK(bar(0.0, 4).empty());
   CHECK(bar(2.0, 2) == "██");
-  CHECK(bar(1.0 / 16, 2) == "▏");   // an eighth of one of two columns
+  CHECK(bar(1.0 / 16, 2) == "▏");  // an eighth of one of two columns
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-#include <catch2/catch.hpp>
 #include <zlib.h>
+#include <catch2/catch.hpp>
 
 #include <chrono>
 #include <cstdio>
@@ -35,7 +35,7 @@ const DecodedSlice& slice_named(const DecodedTrace& trace, const std::string& na
 TEST_CASE("every instruction becomes one slice, begun and ended") {
   const SimulatedStep step = testing::hand_built_step();
   const DecodedTrace trace = decoded(step);
-  CHECK(trace.slices.size() == 18);   // 9 instructions per stage
+  CHECK(trace.slices.size() == 18);  // 9 instructions per stage
   CHECK(trace.begins == 18);
   CHECK(trace.ends == 18);
 }
@@ -47,8 +47,13 @@ TEST_CASE("a stage is a process and a used stream is a track") {
   CHECK(trace.processes.at(2000).find("stage 1") == 0);
   std::map<std::string, int> tracks;
   for (const auto& [uuid, track] : trace.tracks) ++tracks[track.name];
-  CHECK(tracks == std::map<std::string, int>{{"compute", 2}, {"dp", 2}, {"pp send forward", 1}, {"pp receive forward", 1},
-                                             {"pp send backward", 1}, {"pp receive backward", 1}, {"allocated memory", 2}});
+  CHECK(tracks == std::map<std::string, int>{{"compute", 2},
+                                             {"dp", 2},
+                                             {"pp send forward", 1},
+                                             {"pp receive forward", 1},
+                                             {"pp send backward", 1},
+                                             {"pp receive backward", 1},
+                                             {"allocated memory", 2}});
 }
 
 TEST_CASE("a slice carries its name, category, integer nanoseconds and arguments") {
@@ -63,7 +68,7 @@ TEST_CASE("a slice carries its name, category, integer nanoseconds and arguments
   CHECK(send.arguments.at("bytes") == "8388608");
   CHECK(send.arguments.at("slowest link") == "NET");
   const DecodedSlice& reduce = slice_named(trace, "all-reduce gradients", "stage 1");
-  CHECK(reduce.arguments.at("group size") == "8");   // 4 on NVLink x 2 nodes
+  CHECK(reduce.arguments.at("group size") == "8");  // 4 on NVLink x 2 nodes
 }
 
 TEST_CASE("the k-th send of a channel flows into its k-th receive") {
@@ -103,14 +108,17 @@ TEST_CASE("slices of a track are serial even where rounding would make them over
 
 TEST_CASE("the memory counter starts at what is resident, peaks and returns") {
   const DecodedTrace trace = decoded(testing::hand_built_step());
-  std::vector<std::pair<std::int64_t, std::int64_t>> samples;   // ns, GiB
+  std::vector<std::pair<std::int64_t, std::int64_t>> samples;  // ns, GiB
   for (const auto& sample : trace.counters)
     if (sample.track == 1500) samples.emplace_back(sample.at, sample.value >> 30U);
   // Stage 0 holds 2 GiB; each forward keeps 1 GiB from its start, each backward frees it at its end.
-  CHECK(samples == std::vector<std::pair<std::int64_t, std::int64_t>>{{0, 3}, {1'000'000, 4}, {7'500'000, 3}, {9'000'000, 2}});
+  CHECK(samples ==
+        std::vector<std::pair<std::int64_t, std::int64_t>>{{0, 3}, {1'000'000, 4}, {7'500'000, 3}, {9'000'000, 2}});
 }
 
-TEST_CASE("equal steps give equal bytes") { CHECK(trace_of(testing::hand_built_step()) == trace_of(testing::hand_built_step())); }
+TEST_CASE("equal steps give equal bytes") {
+  CHECK(trace_of(testing::hand_built_step()) == trace_of(testing::hand_built_step()));
+}
 
 TEST_CASE("the exporter is picked by suffix") {
   CHECK(exporter_for("a.pftrace")->suffix == ".pftrace");
@@ -134,8 +142,9 @@ TEST_CASE("the compressed file holds the same trace") {
 }
 
 TEST_CASE("a file that cannot be written is an error with its name") {
-  CHECK_THROWS_WITH(write_perfetto_file("/nonexistent/a.pftrace", testing::hand_built_job(), testing::hand_built_step()),
-                    Catch::Contains("/nonexistent/a.pftrace"));
+  CHECK_THROWS_WITH(
+      write_perfetto_file("/nonexistent/a.pftrace", testing::hand_built_job(), testing::hand_built_step()),
+      Catch::Contains("/nonexistent/a.pftrace"));
 }
 
 TEST_CASE("hundreds of thousands of slices are written within seconds") {
@@ -149,7 +158,7 @@ TEST_CASE("hundreds of thousands of slices are written within seconds") {
   const auto start = std::chrono::steady_clock::now();
   write_perfetto_trace(out, testing::hand_built_job(), step);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  CHECK(took.count() < 20.0);   // 0.3 s on an idle core; the bound only catches quadratic behaviour
+  CHECK(took.count() < 20.0);  // 0.3 s on an idle core; the bound only catches quadratic behaviour
 }
 
 }  // namespace

@@ -22,8 +22,8 @@ void evaluate(benchmark::State& state, const char* name, Granularity granularity
     benchmark::DoNotOptimize(step.result.step_time);
   }
   state.counters["instructions"] = static_cast<double>(events);
-  state.counters["per_instruction"] =
-      benchmark::Counter(static_cast<double>(events), benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+  state.counters["per_instruction"] = benchmark::Counter(
+      static_cast<double>(events), benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   state.counters["peak_MiB"] = static_cast<double>(usage.ru_maxrss) / 1024.0;
@@ -39,11 +39,16 @@ void build_routes(benchmark::State& state) {
 
 }  // namespace
 
-BENCHMARK_CAPTURE(evaluate, llama3_70b_64_gpus_block, "llama3-70b-64xh100", Granularity::block)->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(evaluate, llama3_70b_64_gpus_layer, "llama3-70b-64xh100", Granularity::layer)->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(evaluate, llama3_70b_64_gpus_operator, "llama3-70b-64xh100", Granularity::operator_)->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(evaluate, gpt3_175b_64_gpus_block, "gpt3-175b-64xa100", Granularity::block)->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(evaluate, gpt3_175b_64_gpus_layer, "gpt3-175b-64xa100", Granularity::layer)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(evaluate, llama3_70b_64_gpus_block, "llama3-70b-64xh100", Granularity::block)
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(evaluate, llama3_70b_64_gpus_layer, "llama3-70b-64xh100", Granularity::layer)
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(evaluate, llama3_70b_64_gpus_operator, "llama3-70b-64xh100", Granularity::operator_)
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(evaluate, gpt3_175b_64_gpus_block, "gpt3-175b-64xa100", Granularity::block)
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(evaluate, gpt3_175b_64_gpus_layer, "gpt3-175b-64xa100", Granularity::layer)
+    ->Unit(benchmark::kMicrosecond);
 BENCHMARK(load)->Unit(benchmark::kMicrosecond);
 BENCHMARK(build_routes)->Unit(benchmark::kMicrosecond);
 

@@ -39,31 +39,37 @@ TEST_CASE("bus bandwidth is nccl-tests'") {
 
 TEST_CASE("distributed-optimizer traffic of Llama-3-8B over 8 ranks") {
   // Reduce-scatter of fp32 gradients and all-gather of bf16 parameters, 7/8 of 8 030 261 248 x 4 and x 2 bytes.
-  CHECK(ring_bytes_sent(CollectiveKind::reduce_scatter, Bytes(4 * 8030261248.0), 8).value == Approx(28.11e9).epsilon(1e-3));
+  CHECK(ring_bytes_sent(CollectiveKind::reduce_scatter, Bytes(4 * 8030261248.0), 8).value ==
+        Approx(28.11e9).epsilon(1e-3));
   CHECK(ring_bytes_sent(CollectiveKind::all_gather, Bytes(2 * 8030261248.0), 8).value == Approx(14.05e9).epsilon(1e-3));
 }
 
 TEST_CASE("fully sharded parameters move 1.5 times the bytes of DDP") {
   const Bytes weights = 1_GB;
   const Bytes ddp = ring_bytes_sent(CollectiveKind::all_reduce, weights, 64);
-  const Bytes sharded = 2 * ring_bytes_sent(CollectiveKind::all_gather, weights, 64) + ring_bytes_sent(CollectiveKind::reduce_scatter, weights, 64);
+  const Bytes sharded = 2 * ring_bytes_sent(CollectiveKind::all_gather, weights, 64) +
+                        ring_bytes_sent(CollectiveKind::reduce_scatter, weights, 64);
   CHECK(sharded / ddp == Approx(1.5));
 }
 
 TEST_CASE("a hierarchical all-reduce of 1 GB over 4 nodes of 8 takes 9.03 ms") {
   // Inside: 2 x 7/8 x 1 GB / 360 GB/s = 4.86 ms; across: 2 x 3/4 x 125 MB / 45 GB/s = 4.17 ms.
   const std::vector<Tier> tiers = {{8, LinkClass::nvlink, 360_GBps}, {4, LinkClass::net, 45_GBps}};
-  CHECK(collective_cost(CollectiveKind::all_reduce, 1_GB, tiers, ideal_device(), ideal_network()).time.value <= Approx(9.03e-3).epsilon(2e-3));
+  CHECK(collective_cost(CollectiveKind::all_reduce, 1_GB, tiers, ideal_device(), ideal_network()).time.value <=
+        Approx(9.03e-3).epsilon(2e-3));
   // A flat ring is as fast here: B = min(360, 8 x 45) = 360, 2 x 31/32 x 1 GB / 360 GB/s = 5.38 ms.
-  CHECK(collective_cost(CollectiveKind::all_reduce, 1_GB, tiers, ideal_device(), ideal_network()).time.value == Approx(5.38e-3).epsilon(2e-3));
+  CHECK(collective_cost(CollectiveKind::all_reduce, 1_GB, tiers, ideal_device(), ideal_network()).time.value ==
+        Approx(5.38e-3).epsilon(2e-3));
 }
 
 TEST_CASE("an 8 MiB all-reduce on 8 H100 takes 74 us by ring") {
   // 33 µs + 1.75 x 8.39 MB / 359 GB/s = 33 + 40.9 = 73.9 µs (measured 71)
   const DeviceProfile h100 = load_device_profile("h100-sxm-80gb");
   const NetworkProfile network = load_network_profile("single-node");
-  CHECK(collective_cost(CollectiveKind::all_reduce, 8_MiB, {h100_ring_only}, h100, network).time.value == Approx(73.9e-6).epsilon(0.02));
-  CHECK(collective_cost(CollectiveKind::all_reduce, 8_MiB, {h100_node}, h100, network).time.value == Approx(71e-6).epsilon(0.08));
+  CHECK(collective_cost(CollectiveKind::all_reduce, 8_MiB, {h100_ring_only}, h100, network).time.value ==
+        Approx(73.9e-6).epsilon(0.02));
+  CHECK(collective_cost(CollectiveKind::all_reduce, 8_MiB, {h100_node}, h100, network).time.value ==
+        Approx(71e-6).epsilon(0.08));
 }
 
 TEST_CASE("NVLink SHARP wins large all-reduces and does nothing for all-gathers") {
@@ -79,7 +85,8 @@ TEST_CASE("NVLink SHARP wins large all-reduces and does nothing for all-gathers"
 TEST_CASE("a ring over nodes is as fast as the rails its members share") {
   DeviceProfile d = ideal_device();
   // One member per node: its own 50 GB/s rail. Two: 100 GB/s. 7/8 x 1 GB over it.
-  CHECK(collective_cost(CollectiveKind::all_gather, 1_GB, {{8, LinkClass::net, 50_GBps}}, d, ideal_network()).time.value == Approx(0.875 / 50.0));
+  CHECK(collective_cost(CollectiveKind::all_gather, 1_GB, {{8, LinkClass::net, 50_GBps}}, d, ideal_network())
+            .time.value == Approx(0.875 / 50.0));
   const std::vector<Tier> two = {{2, LinkClass::nvlink, 450_GBps}, {4, LinkClass::net, 50_GBps}};
   CHECK(collective_cost(CollectiveKind::all_gather, 1_GB, two, d, ideal_network()).time.value == Approx(0.875 / 100.0));
   CHECK(collective_cost(CollectiveKind::all_gather, 1_GB, two, d, ideal_network()).slowest_link == LinkClass::net);
@@ -87,23 +94,29 @@ TEST_CASE("a ring over nodes is as fast as the rails its members share") {
 
 TEST_CASE("a group of one costs nothing, as do zero bytes") {
   CHECK(collective_cost(CollectiveKind::all_reduce, 1_GB, {}, ideal_device(), ideal_network()).time.value == 0);
-  CHECK(collective_cost(CollectiveKind::all_reduce, Bytes(0), {h100_node}, ideal_device(), ideal_network()).time.value == 0);
+  CHECK(
+      collective_cost(CollectiveKind::all_reduce, Bytes(0), {h100_node}, ideal_device(), ideal_network()).time.value ==
+      0);
 }
 
 TEST_CASE("more bandwidth is never slower, more bytes never faster") {
   const DeviceProfile h100 = load_device_profile("h100-sxm-80gb");
   const NetworkProfile ib = load_network_profile("infiniband");
-  for (CollectiveKind kind : {CollectiveKind::all_reduce, CollectiveKind::all_gather, CollectiveKind::reduce_scatter, CollectiveKind::all_to_all})
+  for (CollectiveKind kind : {CollectiveKind::all_reduce, CollectiveKind::all_gather, CollectiveKind::reduce_scatter,
+                              CollectiveKind::all_to_all})
     for (double mb : {0.001, 1.0, 100.0, 4000.0}) {
       const std::vector<Tier> slow = {{4, LinkClass::nvlink, 450_GBps}, {8, LinkClass::net, 25_GBps}};
       std::vector<Tier> fast = slow;
       fast[1].bandwidth = 50_GBps;
-      CHECK(collective_cost(kind, Bytes(mb * 1e6), fast, h100, ib).time <= collective_cost(kind, Bytes(mb * 1e6), slow, h100, ib).time);
-      CHECK(collective_cost(kind, Bytes(mb * 1e6), slow, h100, ib).time <= collective_cost(kind, Bytes(mb * 2e6), slow, h100, ib).time);
+      CHECK(collective_cost(kind, Bytes(mb * 1e6), fast, h100, ib).time <=
+            collective_cost(kind, Bytes(mb * 1e6), slow, h100, ib).time);
+      CHECK(collective_cost(kind, Bytes(mb * 1e6), slow, h100, ib).time <=
+            collective_cost(kind, Bytes(mb * 2e6), slow, h100, ib).time);
     }
 }
 
 TEST_CASE("a pipeline send over a 400 Gb/s rail moves 45 GB/s after 11 us") {
-  const Seconds t = send_time(Bytes(45e6), {{2, LinkClass::net, 50_GBps}}, load_device_profile("h100-sxm-80gb"), load_network_profile("infiniband"));
+  const Seconds t = send_time(Bytes(45e6), {{2, LinkClass::net, 50_GBps}}, load_device_profile("h100-sxm-80gb"),
+                              load_network_profile("infiniband"));
   CHECK(t.value == Approx(11e-6 + 1e-3).epsilon(1e-6));
 }

@@ -29,7 +29,8 @@ struct PublishedLayer {
   double none, sequence_parallel, selective, both, full;  // MiB per layer at tp 8
 };
 // sbh(10 + 24/t + 5as/(ht)), sbh/t (34 + 5as/h), sbh(10 + 24/t), 34 sbh/t, 2sbh (Korthikanti 2022, table 2), t = 8.
-const std::vector<PublishedLayer> published = {{"megatron-22b", 4, 1264, 844, 624, 204, 96}, {"gpt3-175b", 1, 552, 342, 312, 102, 48}};
+const std::vector<PublishedLayer> published = {{"megatron-22b", 4, 1264, 844, 624, 204, 96},
+                                               {"gpt3-175b", 1, 552, 342, 312, 102, 48}};
 
 double layer_mib(const ModelShape& model, std::int64_t micro_batch, bool sp, RecomputeKind recompute) {
   return mib(layer_activations(model, {micro_batch, 2048, 8, sp, DataType::fp16}, korthikanti_stack(), recompute));
@@ -60,7 +61,9 @@ TEST_CASE("stage-0 activations of the published plans") {
   for (const Row& r : rows) {
     const ModelShape model = load_model(r.model).shape;
     const double held = r.v > 1 ? r.layers * (1 + (r.p - 1) / (r.p * r.v)) : r.layers;
-    const auto gib = [&](bool sp, RecomputeKind recompute) { return held * layer_mib(model, 1, sp, recompute) / 1024.0; };
+    const auto gib = [&](bool sp, RecomputeKind recompute) {
+      return held * layer_mib(model, 1, sp, recompute) / 1024.0;
+    };
     CHECK(gib(false, RecomputeKind::none) == Approx(r.none).margin(0.005));
     CHECK(gib(true, RecomputeKind::none) == Approx(r.sp).margin(0.005));
     CHECK(gib(false, RecomputeKind::selective) == Approx(r.selective).margin(0.005));
@@ -69,7 +72,9 @@ TEST_CASE("stage-0 activations of the published plans") {
   }
 }
 
-TEST_CASE("the interleaving penalty of p = 8, v = 3 is 1.2917") { CHECK(1.0 + 7.0 / 24.0 == Approx(1.291667).epsilon(1e-6)); }
+TEST_CASE("the interleaving penalty of p = 8, v = 3 is 1.2917") {
+  CHECK(1.0 + 7.0 / 24.0 == Approx(1.291667).epsilon(1e-6));
+}
 
 TEST_CASE("weights and optimizer of the published plans: 18 bytes of 12 h^2 L / (t p) parameters") {
   const auto gib = [](double h, double layers, double p) {
@@ -101,7 +106,8 @@ TEST_CASE("Llama-3-8B saves 139 264 bytes per token and layer, and 128 for the l
 
 TEST_CASE("Llama-2-7B saves 514 MiB per layer at 4096 tokens, and half a MiB for the log-sum-exp") {
   const ModelShape model = load_model("llama2-7b").shape;
-  CHECK(mib(layer_activations(model, {1, 4096, 1, false, DataType::bf16}, flash_stack(), RecomputeKind::none)) == 514.5);
+  CHECK(mib(layer_activations(model, {1, 4096, 1, false, DataType::bf16}, flash_stack(), RecomputeKind::none)) ==
+        514.5);
 }
 
 TEST_CASE("fp32 logits of Llama-3-8B take 3.914 GiB at 8192 tokens") {

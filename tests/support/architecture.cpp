@@ -16,7 +16,7 @@ using Words = std::vector<std::string_view>;
 
 struct Folder {
   std::string_view path;
-  Words may_include;   // beside itself; "*" = everything
+  Words may_include;  // beside itself; "*" = everything
 };
 
 // The more deeply nested come first: the first prefix of a file's path is its folder.
@@ -62,17 +62,34 @@ const std::vector<Door>& doors() {
   return table;
 }
 
-constexpr std::array<std::string_view, 20> top_level = {
-    "CMakeLists.txt", "sim",          "topology", "models", "scenarios",     "tests",       "analysis",   "README.md",
-    "yard",           "LICENSE",      ".ci",      ".git",   ".clang-format", ".clang-tidy", ".gitignore", "CMakePresets.json",
-    "packages.txt",   "build",        "compile_commands.json", ".github"};
+constexpr std::array<std::string_view, 20> top_level = {"CMakeLists.txt",
+                                                        "sim",
+                                                        "topology",
+                                                        "models",
+                                                        "scenarios",
+                                                        "tests",
+                                                        "analysis",
+                                                        "README.md",
+                                                        "yard",
+                                                        "LICENSE",
+                                                        ".ci",
+                                                        ".git",
+                                                        ".clang-format",
+                                                        ".clang-tidy",
+                                                        ".gitignore",
+                                                        "CMakePresets.json",
+                                                        "packages.txt",
+                                                        "build",
+                                                        "compile_commands.json",
+                                                        ".github"};
 
 bool inside(std::string_view path, std::string_view folder) {
   return path == folder || (path.starts_with(folder) && path[folder.size()] == '/');
 }
 
 const Folder* folder_of(std::string_view path) {
-  const auto found = std::find_if(folders().begin(), folders().end(), [path](const Folder& f) { return inside(path, f.path); });
+  const auto found =
+      std::find_if(folders().begin(), folders().end(), [path](const Folder& f) { return inside(path, f.path); });
   return found == folders().end() ? nullptr : &*found;
 }
 
@@ -154,7 +171,8 @@ std::vector<std::string> sources_below(const fs::path& root) {
     if (!fs::is_directory(root / folder)) continue;
     for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root / folder)) {
       const std::string extension = entry.path().extension().string();
-      if (entry.is_regular_file() && (extension == ".hpp" || extension == ".cpp" || extension == ".h" || extension == ".cu"))
+      if (entry.is_regular_file() &&
+          (extension == ".hpp" || extension == ".cpp" || extension == ".h" || extension == ".cu"))
         paths.push_back(fs::relative(entry.path(), root).generic_string());
     }
   }

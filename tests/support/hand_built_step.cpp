@@ -15,7 +15,8 @@ StepProgram program() {
   p.segments = {{.label = "layer forward", .steps = {}, .phase = Phase::forward},
                 {.label = "layer backward", .steps = {}, .phase = Phase::backward}};
   p.paths = {{{.ranks = 2, .link = LinkClass::net, .bandwidth = 50_GBps}},
-             {{.ranks = 4, .link = LinkClass::nvlink, .bandwidth = 450_GBps}, {.ranks = 2, .link = LinkClass::net, .bandwidth = 50_GBps}}};
+             {{.ranks = 4, .link = LinkClass::nvlink, .bandwidth = 450_GBps},
+              {.ranks = 2, .link = LinkClass::net, .bandwidth = 50_GBps}}};
   Collective gradients;
   gradients.axis = Axis::dp;
   gradients.kind = CollectiveKind::all_reduce;
@@ -117,8 +118,9 @@ StepResult result() {
   r.breakdown.optimizer = Seconds(0.25e-3);
   r.compute = {Seconds(4e-3), Seconds(0.75e-3), Seconds(0.5e-3), Seconds{}};
   r.per_stage = {r.breakdown, r.breakdown};
-  r.communication = {{Axis::dp, "all-reduce", "gradients", 8, 64_MiB, 1, 1_ms, 1_ms, LinkClass::net, 48_GBps},
-                     {Axis::pp, "send/recv", "activations", 2, 8_MiB, 4, 2_ms, Seconds(0.5e-3), LinkClass::net, 16_GBps}};
+  r.communication = {
+      {Axis::dp, "all-reduce", "gradients", 8, 64_MiB, 1, 1_ms, 1_ms, LinkClass::net, 48_GBps},
+      {Axis::pp, "send/recv", "activations", 2, 8_MiB, 4, 2_ms, Seconds(0.5e-3), LinkClass::net, 16_GBps}};
   r.memory.limit = 76_GiB;
   r.memory.fits = true;
   r.memory.stages = {stage_memory(0, 2_GiB), stage_memory(1, 3_GiB)};

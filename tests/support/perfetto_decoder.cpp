@@ -30,11 +30,21 @@ class Decoder {
     bool has_event = false;
     while (reader.next()) {
       switch (reader.tag()) {
-        case field::timestamp: at = static_cast<std::int64_t>(reader.get_uint64()); break;
-        case field::interned_data: interned(reader.get_message()); break;
-        case field::track_descriptor: descriptor(reader.get_message()); break;
-        case field::track_event: event = reader.get_message(); has_event = true; break;
-        default: reader.skip();
+        case field::timestamp:
+          at = static_cast<std::int64_t>(reader.get_uint64());
+          break;
+        case field::interned_data:
+          interned(reader.get_message());
+          break;
+        case field::track_descriptor:
+          descriptor(reader.get_message());
+          break;
+        case field::track_event:
+          event = reader.get_message();
+          has_event = true;
+          break;
+        default:
+          reader.skip();
       }
     }
     if (has_event) track_event(event, at);
@@ -42,15 +52,17 @@ class Decoder {
 
   void interned(pbf_reader reader) {
     while (reader.next()) {
-      Names& names = reader.tag() == field::event_names          ? event_names_
-                     : reader.tag() == field::event_categories   ? categories_
-                                                                 : argument_names_;
+      Names& names = reader.tag() == field::event_names        ? event_names_
+                     : reader.tag() == field::event_categories ? categories_
+                                                               : argument_names_;
       pbf_reader row = reader.get_message();
       std::uint64_t iid = 0;
       std::string text;
       while (row.next()) {
-        if (row.tag() == field::iid) iid = row.get_uint64();
-        else text = row.get_string();
+        if (row.tag() == field::iid)
+          iid = row.get_uint64();
+        else
+          text = row.get_string();
       }
       names[iid] = text;
     }
@@ -62,21 +74,32 @@ class Decoder {
     std::string process;
     while (reader.next()) {
       switch (reader.tag()) {
-        case field::uuid: uuid = reader.get_uint64(); break;
-        case field::track_name: track.name = reader.get_string(); break;
-        case field::parent_uuid: track.process = reader.get_uint64(); break;
+        case field::uuid:
+          uuid = reader.get_uint64();
+          break;
+        case field::track_name:
+          track.name = reader.get_string();
+          break;
+        case field::parent_uuid:
+          track.process = reader.get_uint64();
+          break;
         case field::process: {
           pbf_reader p = reader.get_message();
           while (p.next())
-            if (p.tag() == field::process_name) process = p.get_string();
-            else p.skip();
+            if (p.tag() == field::process_name)
+              process = p.get_string();
+            else
+              p.skip();
           break;
         }
-        default: reader.skip();
+        default:
+          reader.skip();
       }
     }
-    if (!process.empty()) decoded_.processes[uuid] = process;
-    else decoded_.tracks[uuid] = track;
+    if (!process.empty())
+      decoded_.processes[uuid] = process;
+    else
+      decoded_.tracks[uuid] = track;
   }
 
   void argument(pbf_reader reader, DecodedSlice& slice) {
@@ -84,10 +107,17 @@ class Decoder {
     std::string value;
     while (reader.next()) {
       switch (reader.tag()) {
-        case field::annotation_name_iid: name = reader.get_uint64(); break;
-        case field::int_value: value = std::to_string(reader.get_int64()); break;
-        case field::string_value: value = reader.get_string(); break;
-        default: reader.skip();
+        case field::annotation_name_iid:
+          name = reader.get_uint64();
+          break;
+        case field::int_value:
+          value = std::to_string(reader.get_int64());
+          break;
+        case field::string_value:
+          value = reader.get_string();
+          break;
+        default:
+          reader.skip();
       }
     }
     slice.arguments[argument_names_.at(name)] = value;
@@ -100,21 +130,41 @@ class Decoder {
     std::int32_t type = 0;
     while (reader.next()) {
       switch (reader.tag()) {
-        case field::type: type = reader.get_enum(); break;
-        case field::track_uuid: slice.track = reader.get_uint64(); break;
-        case field::name_iid: slice.name = event_names_.at(reader.get_uint64()); break;
-        case field::category_iids: slice.category = categories_.at(reader.get_uint64()); break;
-        case field::flow_ids: slice.flow_out = reader.get_fixed64(); break;
-        case field::terminating_flow_ids: slice.flow_in = reader.get_fixed64(); break;
-        case field::debug_annotations: argument(reader.get_message(), slice); break;
-        case field::counter_value: counter_value = reader.get_int64(); break;
-        default: reader.skip();
+        case field::type:
+          type = reader.get_enum();
+          break;
+        case field::track_uuid:
+          slice.track = reader.get_uint64();
+          break;
+        case field::name_iid:
+          slice.name = event_names_.at(reader.get_uint64());
+          break;
+        case field::category_iids:
+          slice.category = categories_.at(reader.get_uint64());
+          break;
+        case field::flow_ids:
+          slice.flow_out = reader.get_fixed64();
+          break;
+        case field::terminating_flow_ids:
+          slice.flow_in = reader.get_fixed64();
+          break;
+        case field::debug_annotations:
+          argument(reader.get_message(), slice);
+          break;
+        case field::counter_value:
+          counter_value = reader.get_int64();
+          break;
+        default:
+          reader.skip();
       }
     }
     if (decoded_.tracks.count(slice.track) == 0) throw std::runtime_error("an event on an undeclared track");
-    if (type == static_cast<std::int32_t>(PerfettoEvent::slice_begin)) begin(slice);
-    else if (type == static_cast<std::int32_t>(PerfettoEvent::slice_end)) end(slice.track, at);
-    else decoded_.counters.push_back({slice.track, at, counter_value});
+    if (type == static_cast<std::int32_t>(PerfettoEvent::slice_begin))
+      begin(slice);
+    else if (type == static_cast<std::int32_t>(PerfettoEvent::slice_end))
+      end(slice.track, at);
+    else
+      decoded_.counters.push_back({slice.track, at, counter_value});
   }
 
   void begin(const DecodedSlice& slice) {

@@ -30,7 +30,7 @@ struct DecodedSample {
 struct DecodedTrace {
   std::map<std::uint64_t, std::string> processes;
   std::map<std::uint64_t, DecodedTrack> tracks;
-  std::vector<DecodedSlice> slices;    // in the order they begin in the file
+  std::vector<DecodedSlice> slices;  // in the order they begin in the file
   std::vector<DecodedSample> counters;
   int begins = 0;
   int ends = 0;

@@ -50,7 +50,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 }
 
 std::vector<std::string> environment_with(const std::vector<std::string>& added) {
-  std::vector<std::string> all = added;   // getenv finds the first
+  std::vector<std::string> all = added;  // getenv finds the first
   for (char** entry = environ; *entry != nullptr; ++entry) all.emplace_back(*entry);
   return all;
 }
@@ -68,7 +68,8 @@ ProcessResult run_process(const std::vector<std::string>& command, const Process
   std::vector<std::string> words = command;
   std::vector<std::string> environment = environment_with(input.environment);
   pid_t child = 0;
-  const int error = posix_spawn(&child, words.front().c_str(), &actions, nullptr, pointers(words).data(), pointers(environment).data());
+  const int error = posix_spawn(&child, words.front().c_str(), &actions, nullptr, pointers(words).data(),
+                                pointers(environment).data());
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0) throw std::runtime_error(fmt::format("cannot run {}: {}", command.front(), std::strerror(error)));
   int status = 0;

@@ -7,16 +7,16 @@
 namespace trainyard::testing {
 
 struct ProcessResult {
-  int exit_code = -1;   // -1 if a signal ended it
+  int exit_code = -1;  // -1 if a signal ended it
   int signal = 0;
   std::string out;
   std::string err;
 };
 
 struct ProcessInput {
-  std::string text;                       // its stdin
-  std::vector<std::string> environment;   // "NO_COLOR=1", added to ours
-  std::string stdout_file;                // "/dev/full"; empty = kept in ProcessResult::out
+  std::string text;                      // its stdin
+  std::vector<std::string> environment;  // "NO_COLOR=1", added to ours
+  std::string stdout_file;               // "/dev/full"; empty = kept in ProcessResult::out
 };
 
 // `command` is the program's path and its arguments. Throws std::runtime_error if it cannot be started.

@@ -14,9 +14,9 @@ struct UnitPipeline {
   int micro_batches = 8;
   int chunks = 1;
   ScheduleKind schedule = ScheduleKind::one_f_one_b;
-  double forward = 1.0;   // of a whole stage; a chunk takes 1/chunks of it
+  double forward = 1.0;  // of a whole stage; a chunk takes 1/chunks of it
   double backward = 2.0;
-  double hop = 0.0;       // of one message between stages
+  double hop = 0.0;  // of one message between stages
   bool blocking = false;
 };
 

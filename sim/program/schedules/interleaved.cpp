@@ -14,7 +14,8 @@ Slot virtual_micro_batch(const PipelineShape& shape, int k, SlotKind kind) {
   const int size = std::min(shape.stages, shape.micro_batches - first);
   const int inside = k % group_slots;
   const int chunk = inside / size;
-  return {kind, static_cast<std::int16_t>(kind == SlotKind::forward ? chunk : shape.chunks - 1 - chunk), first + inside % size};
+  return {kind, static_cast<std::int16_t>(kind == SlotKind::forward ? chunk : shape.chunks - 1 - chunk),
+          first + inside % size};
 }
 
 }  // namespace

@@ -26,13 +26,16 @@ TEST_CASE("a duplicate key is an error") {
   CHECK(error_of("tensor_model_parallel_size: 8\ntensor_model_parallel_size: 4\n", read_tp) ==
         "plan.yaml:2:1: duplicate key 'tensor_model_parallel_size'");
 }
-TEST_CASE("a missing key is an error") { CHECK(error_of("{}", read_tp) == "plan.yaml:1:1: missing key 'tensor_model_parallel_size'"); }
+TEST_CASE("a missing key is an error") {
+  CHECK(error_of("{}", read_tp) == "plan.yaml:1:1: missing key 'tensor_model_parallel_size'");
+}
 TEST_CASE("a number of the wrong type or range is an error at its place") {
   CHECK(error_of("tensor_model_parallel_size: eight\n", read_tp) ==
         "plan.yaml:1:29: tensor_model_parallel_size must be a whole number, not 'eight'");
   CHECK(error_of("tensor_model_parallel_size: 1e3\n", read_tp) ==
         "plan.yaml:1:29: tensor_model_parallel_size must be a whole number, not '1e3'");
-  CHECK(error_of("tensor_model_parallel_size: 0\n", read_tp) == "plan.yaml:1:29: tensor_model_parallel_size is 0, outside 1 to 1024");
+  CHECK(error_of("tensor_model_parallel_size: 0\n", read_tp) ==
+        "plan.yaml:1:29: tensor_model_parallel_size is 0, outside 1 to 1024");
   CHECK(error_of("tensor_model_parallel_size: 99999999999999999999\n", read_tp) ==
         "plan.yaml:1:29: tensor_model_parallel_size is 99999999999999999999, outside 1 to 1024");
 }

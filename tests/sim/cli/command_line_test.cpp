@@ -1,7 +1,7 @@
 // The real binary, as a shell runs it: exit codes, which stream says what, and that no input makes it crash.
-#include <catch2/catch.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
+#include <catch2/catch.hpp>
 
 #include <filesystem>
 #include <fstream>
@@ -18,7 +18,7 @@ using Catch::StartsWith;
 using nlohmann::json;
 using Words = std::vector<std::string>;
 
-const std::string scenario = "llama3-70b-64xh100";   // of scenarios/: feasible and fits
+const std::string scenario = "llama3-70b-64xh100";  // of scenarios/: feasible and fits
 
 ProcessResult trainyard(Words args, const ProcessInput& input = {}) {
   args.insert(args.begin(), TRAINYARD_BINARY);
@@ -61,13 +61,15 @@ TEST_CASE("--help shows every command on stdout and ends with an example") {
   const ProcessResult result = trainyard({"--help"});
   CHECK(result.exit_code == 0);
   CHECK(result.err.empty());
-  for (const char* command : {"simulate", "topology", "memory", "estimate", "validate", "compare", "import", "help", "version"})
+  for (const char* command :
+       {"simulate", "topology", "memory", "estimate", "validate", "compare", "import", "help", "version"})
     CHECK_THAT(result.out, Contains(fmt::format("\n  {} ", command)));
   CHECK_THAT(result.out, Contains("example:\n  trainyard "));
 }
 
 TEST_CASE("--help works on every command, exits 0 and ends with an example") {
-  for (const char* command : {"simulate", "topology", "memory", "estimate", "validate", "compare", "import", "help", "version"}) {
+  for (const char* command :
+       {"simulate", "topology", "memory", "estimate", "validate", "compare", "import", "help", "version"}) {
     INFO(command);
     const ProcessResult result = trainyard({command, "--help"});
     CHECK(result.exit_code == 0);
@@ -88,9 +90,11 @@ TEST_CASE("the version is one line") {
 }
 
 TEST_CASE("an unknown command or option gets a hint and where to read on") {
-  check_usage_error(trainyard({"simulat", scenario}), "there is no command 'simulat' (did you mean 'simulate'? see trainyard --help)");
-  check_usage_error(trainyard({"simulate", scenario, "--jsn"}), "unknown option '--jsn', did you mean '--json'? (see trainyard simulate --help)");
-  check_usage_error(trainyard({"simulate", scenario, "--gran=layer"}), "--gran");   // no abbreviations
+  check_usage_error(trainyard({"simulat", scenario}),
+                    "there is no command 'simulat' (did you mean 'simulate'? see trainyard --help)");
+  check_usage_error(trainyard({"simulate", scenario, "--jsn"}),
+                    "unknown option '--jsn', did you mean '--json'? (see trainyard simulate --help)");
+  check_usage_error(trainyard({"simulate", scenario, "--gran=layer"}), "--gran");  // no abbreviations
   check_usage_error(trainyard({"memory", scenario, "--trace", "a.pftrace"}), "--trace");
 }
 
@@ -130,7 +134,8 @@ TEST_CASE("nonsense instead of a scenario is an input error, never a crash") {
       folder.file("nodes.yaml", "model: llama3-70b\ncluster: dgx-h100\nnodes: 1e99\n" + workload),
   };
   for (const std::string& path : paths)
-    for (const Words& command : {Words{"simulate", path, "--json"}, Words{"memory", path}, Words{"compare", path, path}}) {
+    for (const Words& command :
+         {Words{"simulate", path, "--json"}, Words{"memory", path}, Words{"compare", path, path}}) {
       const ProcessResult result = trainyard(command);
       INFO(command[0] << " " << path << ": " << result.err);
       CHECK(result.signal == 0);
@@ -190,8 +195,10 @@ TEST_CASE("a plan that cannot run exits 3 with every reason, as text and as JSON
 }
 
 TEST_CASE("a plan that does not fit exits 3 with the whole report") {
-  const Words args = {"simulate", scenario, "--set", "plan.tp=1", "--set", "plan.pp=1", "--set", "plan.vpp=1",
-                      "--set", "plan.schedule=1f1b", "--set", "plan.sequence_parallel=false", "--no-experiments"};
+  const Words args = {
+      "simulate",        scenario,     "--set", "plan.tp=1",          "--set", "plan.pp=1",
+      "--set",           "plan.vpp=1", "--set", "plan.schedule=1f1b", "--set", "plan.sequence_parallel=false",
+      "--no-experiments"};
   const ProcessResult result = trainyard(args);
   CHECK(result.exit_code == 3);
   CHECK_THAT(result.out, Contains("does not fit"));
@@ -202,7 +209,8 @@ TEST_CASE("compare shows two scenarios, and --set-b changes only the second") {
   const ProcessResult same = trainyard({"compare", scenario, scenario});
   CHECK(same.exit_code == 0);
   CHECK_THAT(same.out, Contains("both take the same time"));
-  const json object = json::parse(trainyard({"compare", scenario, "--set-b", "plan.vpp=1", "--set-b", "plan.schedule=1f1b", "--json"}).out);
+  const json object = json::parse(
+      trainyard({"compare", scenario, "--set-b", "plan.vpp=1", "--set-b", "plan.schedule=1f1b", "--json"}).out);
   CHECK(object["a"]["plan"]["num_virtual_stages_per_pipeline_rank"] == 5);
   CHECK(object["b"]["plan"]["num_virtual_stages_per_pipeline_rank"] == 1);
 }
@@ -217,21 +225,25 @@ TEST_CASE("simulate writes a trace beside the answer") {
 }
 
 TEST_CASE("a trace that cannot be written fails with its name") {
-  const ProcessResult result = trainyard({"simulate", scenario, "--no-experiments", "--trace", "/nonexistent/a.pftrace"});
+  const ProcessResult result =
+      trainyard({"simulate", scenario, "--no-experiments", "--trace", "/nonexistent/a.pftrace"});
   CHECK(result.exit_code == 1);
   CHECK_THAT(result.err, Contains("/nonexistent/a.pftrace"));
 }
 
 TEST_CASE("a full disk under stdout is a failure, not a success") {
-  const ProcessResult result = trainyard({"simulate", scenario, "--no-experiments"}, {.text = {}, .environment = {}, .stdout_file = "/dev/full"});
+  const ProcessResult result = trainyard({"simulate", scenario, "--no-experiments"},
+                                         {.text = {}, .environment = {}, .stdout_file = "/dev/full"});
   CHECK(result.exit_code == 1);
   CHECK_THAT(result.err, Contains("cannot write"));
 }
 
 TEST_CASE("text for a file has no escape sequences, and no UTF-8 without a UTF-8 locale") {
-  const ProcessResult plain = trainyard({"simulate", scenario, "--no-experiments"}, {.text = {}, .environment = {"LC_ALL=C"}, .stdout_file = {}});
+  const ProcessResult plain = trainyard({"simulate", scenario, "--no-experiments"},
+                                        {.text = {}, .environment = {"LC_ALL=C"}, .stdout_file = {}});
   for (const char c : plain.out) REQUIRE((c == '\n' || (c >= ' ' && c <= '~')));
-  const ProcessResult unicode = trainyard({"simulate", scenario, "--no-experiments"}, {.text = {}, .environment = {"LC_ALL=C.UTF-8"}, .stdout_file = {}});
+  const ProcessResult unicode = trainyard({"simulate", scenario, "--no-experiments"},
+                                          {.text = {}, .environment = {"LC_ALL=C.UTF-8"}, .stdout_file = {}});
   CHECK_THAT(unicode.out, Contains("█") && !Contains("\x1b"));
 }
 

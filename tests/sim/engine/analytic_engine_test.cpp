@@ -69,7 +69,8 @@ TEST_CASE("a program that cannot finish names each blocked stage and what it wai
   // The second stage never receives its first micro-batch.
   auto& instructions = program.kinds[1].instructions;
   for (Instruction& i : instructions)
-    if (i.stream == Stream::receive_forward) i.work = program.kinds[0].instructions.front().work, i.stream = Stream::host;
+    if (i.stream == Stream::receive_forward)
+      i.work = program.kinds[0].instructions.front().work, i.stream = Stream::host;
   try {
     run_analytic(program, prices);
     FAIL("a stuck program finished");
@@ -80,8 +81,11 @@ TEST_CASE("a program that cannot finish names each blocked stage and what it wai
 
 TEST_CASE("no two spans of a stream overlap and nothing starts before what it waits for") {
   for (int chunks : {1, 2}) {
-    const UnitPipeline u{.stages = 4, .micro_batches = 8, .chunks = chunks,
-                         .schedule = chunks == 1 ? ScheduleKind::one_f_one_b : ScheduleKind::interleaved, .hop = 0.3};
+    const UnitPipeline u{.stages = 4,
+                         .micro_batches = 8,
+                         .chunks = chunks,
+                         .schedule = chunks == 1 ? ScheduleKind::one_f_one_b : ScheduleKind::interleaved,
+                         .hop = 0.3};
     const StepProgram program = program_of(u);
     const Timeline t = run_analytic(program, prices_of(u, program));
     for (std::size_t k = 0; k < program.kinds.size(); ++k) {
@@ -92,7 +96,8 @@ TEST_CASE("no two spans of a stream overlap and nothing starts before what it wa
         CHECK(t.spans[k][i].start >= stream_free);
         stream_free = t.spans[k][i].end;
         for (int a = 0; a < kind.instructions[i].after_count; ++a)
-          CHECK(t.spans[k][i].start >= t.spans[k][kind.after[static_cast<std::size_t>(kind.instructions[i].after_begin + a)].index()].end);
+          CHECK(t.spans[k][i].start >=
+                t.spans[k][kind.after[static_cast<std::size_t>(kind.instructions[i].after_begin + a)].index()].end);
       }
     }
   }
@@ -101,10 +106,13 @@ TEST_CASE("no two spans of a stream overlap and nothing starts before what it wa
 TEST_CASE("lists in an order that cannot be executed as it stands still run if their streams can") {
   // Each kind lists the send that the other waits for behind its own receive's consumer.
   StepProgram program;
-  program.works = {Send{Bytes(1), 0, 0}, Receive{Bytes(1), 0, 0}, Send{Bytes(1), 0, 1}, Receive{Bytes(1), 0, 1}, Block{}};
+  program.works = {Send{Bytes(1), 0, 0}, Receive{Bytes(1), 0, 0}, Send{Bytes(1), 0, 1}, Receive{Bytes(1), 0, 1},
+                   Block{}};
   RankKind a, b;
-  a.instructions = {instruction(3, Stream::receive_forward), instruction(4, Stream::compute), instruction(0, Stream::send_forward)};
-  b.instructions = {instruction(1, Stream::receive_forward), instruction(4, Stream::compute), instruction(2, Stream::send_forward)};
+  a.instructions = {instruction(3, Stream::receive_forward), instruction(4, Stream::compute),
+                    instruction(0, Stream::send_forward)};
+  b.instructions = {instruction(1, Stream::receive_forward), instruction(4, Stream::compute),
+                    instruction(2, Stream::send_forward)};
   for (RankKind* kind : {&a, &b}) {
     kind->instructions[1].after_count = 1;
     kind->after = {InstructionId(0)};
@@ -117,7 +125,8 @@ TEST_CASE("lists in an order that cannot be executed as it stands still run if t
 }
 
 TEST_CASE("equal inputs give equal timelines") {
-  const UnitPipeline u{.stages = 8, .micro_batches = 16, .chunks = 2, .schedule = ScheduleKind::interleaved, .hop = 0.1};
+  const UnitPipeline u{
+      .stages = 8, .micro_batches = 16, .chunks = 2, .schedule = ScheduleKind::interleaved, .hop = 0.1};
   const StepProgram program = program_of(u);
   const PricedProgram prices = prices_of(u, program);
   CHECK(run_analytic(program, prices) == run_analytic(program, prices));

@@ -12,7 +12,11 @@ UnitPipeline one_f_one_b(int stages, int micro_batches, double hop = 0) {
   return {.stages = stages, .micro_batches = micro_batches, .hop = hop};
 }
 UnitPipeline interleaved(int stages, int micro_batches, int chunks, double hop = 0) {
-  return {.stages = stages, .micro_batches = micro_batches, .chunks = chunks, .schedule = ScheduleKind::interleaved, .hop = hop};
+  return {.stages = stages,
+          .micro_batches = micro_batches,
+          .chunks = chunks,
+          .schedule = ScheduleKind::interleaved,
+          .hop = hop};
 }
 UnitPipeline gpipe(int stages, int micro_batches, double hop = 0) {
   return {.stages = stages, .micro_batches = micro_batches, .schedule = ScheduleKind::gpipe, .hop = hop};
@@ -46,10 +50,14 @@ TEST_CASE("makespans scale as m(F+B) + (p-1)(F+B)/v") {
 
 TEST_CASE("1F1B start times are those of the worked table") {
   const UnitPipeline u = one_f_one_b(4, 8);
-  CHECK(start_times(u, 0) == "F0@0 F1@1 F2@2 F3@3 B0@10 F4@12 B1@13 F5@15 B2@16 F6@18 B3@19 F7@21 B4@22 B5@25 B6@28 B7@31");
-  CHECK(start_times(u, 1) == "F0@1 F1@2 F2@3 B0@8 F3@10 B1@11 F4@13 B2@14 F5@16 B3@17 F6@19 B4@20 F7@22 B5@23 B6@26 B7@29");
-  CHECK(start_times(u, 2) == "F0@2 F1@3 B0@6 F2@8 B1@9 F3@11 B2@12 F4@14 B3@15 F5@17 B4@18 F6@20 B5@21 F7@23 B6@24 B7@27");
-  CHECK(start_times(u, 3) == "F0@3 B0@4 F1@6 B1@7 F2@9 B2@10 F3@12 B3@13 F4@15 B4@16 F5@18 B5@19 F6@21 B6@22 F7@24 B7@25");
+  CHECK(start_times(u, 0) ==
+        "F0@0 F1@1 F2@2 F3@3 B0@10 F4@12 B1@13 F5@15 B2@16 F6@18 B3@19 F7@21 B4@22 B5@25 B6@28 B7@31");
+  CHECK(start_times(u, 1) ==
+        "F0@1 F1@2 F2@3 B0@8 F3@10 B1@11 F4@13 B2@14 F5@16 B3@17 F6@19 B4@20 F7@22 B5@23 B6@26 B7@29");
+  CHECK(start_times(u, 2) ==
+        "F0@2 F1@3 B0@6 F2@8 B1@9 F3@11 B2@12 F4@14 B3@15 F5@17 B4@18 F6@20 B5@21 F7@23 B6@24 B7@27");
+  CHECK(start_times(u, 3) ==
+        "F0@3 B0@4 F1@6 B1@7 F2@9 B2@10 F3@12 B3@13 F4@15 B4@16 F5@18 B5@19 F6@21 B6@22 F7@24 B7@25");
 }
 
 TEST_CASE("activations in flight are those of the schedules") {
@@ -69,7 +77,9 @@ TEST_CASE("asynchronous hops delay 1F1B by the round trips on its critical path"
   CHECK(makespan(one_f_one_b(4, 8, 0.1)) == Approx(34.6));
   CHECK(makespan(one_f_one_b(4, 8, 0.25)) == Approx(37.0));
   CHECK(makespan(one_f_one_b(4, 8, 0.5)) == Approx(41.0));
-  const auto hops = [](int p, int m) { return (makespan(one_f_one_b(p, m, 0.01)) - makespan(one_f_one_b(p, m))) / 0.01; };
+  const auto hops = [](int p, int m) {
+    return (makespan(one_f_one_b(p, m, 0.01)) - makespan(one_f_one_b(p, m))) / 0.01;
+  };
   CHECK(hops(8, 64) == Approx(124).epsilon(1e-6));
   CHECK(hops(16, 16) == Approx(58).epsilon(1e-6));
   CHECK(hops(2, 4) == Approx(4).epsilon(1e-6));
@@ -77,7 +87,7 @@ TEST_CASE("asynchronous hops delay 1F1B by the round trips on its critical path"
 
 TEST_CASE("asynchronous hops delay GPipe by 2(p-1) and interleaving by 2(pv-1), whatever the number of micro-batches") {
   CHECK(makespan(gpipe(4, 8, 0.1)) - 33 == Approx(6 * 0.1));
-  CHECK(makespan(interleaved(4, 8, 2, 0.1)) == Approx(29.9));   // 28.5 + 14 x
+  CHECK(makespan(interleaved(4, 8, 2, 0.1)) == Approx(29.9));  // 28.5 + 14 x
   CHECK(makespan(interleaved(4, 8, 2, 0.25)) == Approx(32.0));
   CHECK(makespan(interleaved(4, 8, 4, 0.01)) - 26.25 == Approx(0.30));  // 30 x
   CHECK(makespan(interleaved(8, 32, 4, 0.001)) - makespan(interleaved(8, 32, 4)) == Approx(62 * 0.001));

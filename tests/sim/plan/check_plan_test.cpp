@@ -252,8 +252,8 @@ TEST_CASE("what is legal but not modelled yet is marked so") {
   c = Case{};
   c.model.latent_attention = LatentAttention{.kv_rank = 512};
   CHECK(problem(c) == "unsupported model: multi-head latent attention is not modelled yet");
-  for (DataParallelKind kind : {DataParallelKind::zero2, DataParallelKind::zero3, DataParallelKind::fsdp,
-                                DataParallelKind::hsdp}) {
+  for (DataParallelKind kind :
+       {DataParallelKind::zero2, DataParallelKind::zero3, DataParallelKind::fsdp, DataParallelKind::hsdp}) {
     c = Case{};
     c.plan.data_parallel_kind = kind;
     CHECK(problem(c) == fmt::format("unsupported dp: data_parallel {} is not modelled yet", name(kind)));

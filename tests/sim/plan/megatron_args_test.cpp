@@ -150,11 +150,19 @@ TEST_CASE("query groups count only with --group-query-attention") {
 }
 
 TEST_CASE("mixture-of-experts flags are read") {
-  const MixtureOfExperts moe = *with("--num-experts 64 --moe-router-topk 8 --moe-ffn-hidden-size 512 "
-                                     "--moe-shared-expert-intermediate-size 1024 --moe-layer-freq '([0]*3+[1]*5)' "
-                                     "--moe-router-enable-expert-bias --expert-model-parallel-size 8 --bf16").model.moe;
-  CHECK(moe == MixtureOfExperts{.experts = 64, .top_k = 8, .expert_ffn = 512, .shared_experts = 1, .shared_ffn = 1024,
-                                .first_dense_layers = 3, .layer_period = 1, .router_bias = true});
+  const MixtureOfExperts moe = *with(
+                                    "--num-experts 64 --moe-router-topk 8 --moe-ffn-hidden-size 512 "
+                                    "--moe-shared-expert-intermediate-size 1024 --moe-layer-freq '([0]*3+[1]*5)' "
+                                    "--moe-router-enable-expert-bias --expert-model-parallel-size 8 --bf16")
+                                    .model.moe;
+  CHECK(moe == MixtureOfExperts{.experts = 64,
+                                .top_k = 8,
+                                .expert_ffn = 512,
+                                .shared_experts = 1,
+                                .shared_ffn = 1024,
+                                .first_dense_layers = 3,
+                                .layer_period = 1,
+                                .router_bias = true});
   CHECK(with("--num-experts 8").model.moe->expert_ffn == 4096);
   CHECK_THAT(error(required + "--num-experts 8 --moe-layer-freq '[1]*3'"),
              Contains("does not say for each of 8 layers"));
@@ -209,8 +217,9 @@ TEST_CASE("the launcher gives the world size") {
 }
 
 TEST_CASE("without a global batch size it is one micro-batch per data-parallel rank") {
-  const std::string flags = "--num-layers 8 --hidden-size 1024 --num-attention-heads 16 --seq-length 2048 "
-                            "--max-position-embeddings 2048 --micro-batch-size 2 --tensor-model-parallel-size 2";
+  const std::string flags =
+      "--num-layers 8 --hidden-size 1024 --num-attention-heads 16 --seq-length 2048 "
+      "--max-position-embeddings 2048 --micro-batch-size 2 --tensor-model-parallel-size 2";
   CHECK(import("torchrun --nproc_per_node 8 --nnodes 2 pretrain_gpt.py " + flags).plan.global_batch_size == 16);
   CHECK_THAT(error(flags), Contains("the command has no --global-batch-size"));
 }
@@ -271,7 +280,8 @@ TEST_CASE("the embedding and the loss may count as layers") {
         std::vector<int>{3, 4, 4, 4});
   // 14 + 2: what the plan's own split gives, so no list is needed
   CHECK(with("--num-layers 14 --pipeline-model-parallel-size 4 --account-for-embedding-in-pipeline-split "
-             "--account-for-loss-in-pipeline-split").plan.layers_per_chunk.empty());
+             "--account-for-loss-in-pipeline-split")
+            .plan.layers_per_chunk.empty());
 }
 
 TEST_CASE("sharded data parallelism is read") {

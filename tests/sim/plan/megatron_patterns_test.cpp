@@ -25,8 +25,7 @@ TEST_CASE("a layer frequency is a period or a list") {
   CHECK(sparse_layers("1", 3) == std::vector<bool>{true, true, true});
   CHECK(sparse_layers("2", 5) == std::vector<bool>{true, false, true, false, true});
   CHECK(sparse_layers("([0]*1+[1]*2)", 3) == std::vector<bool>{false, true, true});
-  CHECK(sparse_layers("([1]*2 + [0,1])*2", 8) ==
-        std::vector<bool>{true, true, false, true, true, true, false, true});
+  CHECK(sparse_layers("([1]*2 + [0,1])*2", 8) == std::vector<bool>{true, true, false, true, true, true, false, true});
 }
 
 TEST_CASE("what is not a layer frequency is refused") {

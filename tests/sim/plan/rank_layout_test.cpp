@@ -70,8 +70,7 @@ TEST_CASE("the groups are those of Megatron's worked example: 16 GPUs, tp 2, pp 
   CHECK(layout.dp == 2);
   CHECK(groups(layout, Axis::tp) == Groups{{0, 1}, {2, 3}, {4, 5}, {6, 7}, {8, 9}, {10, 11}, {12, 13}, {14, 15}});
   CHECK(groups(layout, Axis::pp) == Groups{{0, 4, 8, 12}, {1, 5, 9, 13}, {2, 6, 10, 14}, {3, 7, 11, 15}});
-  CHECK(groups(layout, Axis::dp) ==
-        Groups{{0, 2}, {1, 3}, {4, 6}, {5, 7}, {8, 10}, {9, 11}, {12, 14}, {13, 15}});
+  CHECK(groups(layout, Axis::dp) == Groups{{0, 2}, {1, 3}, {4, 6}, {5, 7}, {8, 10}, {9, 11}, {12, 14}, {13, 15}});
 }
 
 TEST_CASE("tp-pp-dp numbers the pipeline before data parallelism") {
@@ -84,8 +83,7 @@ TEST_CASE("in every rank order coordinates are a bijection and the groups of an 
   for (const std::string& order : all_rank_orders()) {
     INFO(order);
     const RankLayout layout = lay_out(plan_of(2, 3, 2, 4, order), cluster_of(6, 8));
-    for (int rank = 0; rank < 48; ++rank)
-      REQUIRE(layout.rank(layout.coordinates(RankId(rank))) == RankId(rank));
+    for (int rank = 0; rank < 48; ++rank) REQUIRE(layout.rank(layout.coordinates(RankId(rank))) == RankId(rank));
     for (Axis axis : {Axis::tp, Axis::cp, Axis::ep, Axis::dp, Axis::pp})
       REQUIRE(partitions_the_world(groups(layout, axis), 48));
   }
@@ -141,10 +139,8 @@ TEST_CASE("in every rank order the expert grid is a bijection with the dense gri
     plan.expert_tensor_parallel = 2;
     const ExpertGrid grid = expert_grid(plan, 48);
     for (int rank = 0; rank < 48; ++rank) REQUIRE(grid.rank(grid.coordinates(RankId(rank))) == RankId(rank));
-    for (Axis axis : {Axis::tp, Axis::ep, Axis::dp, Axis::pp})
-      REQUIRE(partitions_the_world(groups(grid, axis), 48));
-    if (order.ends_with("pp"))
-      REQUIRE(groups(grid, Axis::pp) == groups(lay_out(plan, cluster_of(6, 8)), Axis::pp));
+    for (Axis axis : {Axis::tp, Axis::ep, Axis::dp, Axis::pp}) REQUIRE(partitions_the_world(groups(grid, axis), 48));
+    if (order.ends_with("pp")) REQUIRE(groups(grid, Axis::pp) == groups(lay_out(plan, cluster_of(6, 8)), Axis::pp));
   }
 }
 

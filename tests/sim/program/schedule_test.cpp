@@ -1,7 +1,7 @@
 #include "sim/program/schedule.hpp"
 
-#include <catch2/catch.hpp>
 #include <algorithm>
+#include <catch2/catch.hpp>
 
 #include "tests/support/unit_pipeline.hpp"
 
@@ -39,16 +39,20 @@ TEST_CASE("interleaved 1F1B walks the chunks group by group") {
   // Megatron's order for p = 4, v = 2, m = 8 (micro-batch.chunk).
   const UnitPipeline u{.stages = 4, .micro_batches = 8, .chunks = 2, .schedule = ScheduleKind::interleaved};
   CHECK(order(u, 0) ==
-        "F0.0 F1.0 F2.0 F3.0 F0.1 F1.1 F2.1 F3.1 F4.0 F5.0 F6.0 B0.1 F7.0 B1.1 F4.1 B2.1 F5.1 B3.1 F6.1 B0.0 F7.1 B1.0 B2.0 "
+        "F0.0 F1.0 F2.0 F3.0 F0.1 F1.1 F2.1 F3.1 F4.0 F5.0 F6.0 B0.1 F7.0 B1.1 F4.1 B2.1 F5.1 B3.1 F6.1 B0.0 F7.1 B1.0 "
+        "B2.0 "
         "B3.0 B4.1 B5.1 B6.1 B7.1 B4.0 B5.0 B6.0 B7.0");
   CHECK(order(u, 1) ==
-        "F0.0 F1.0 F2.0 F3.0 F0.1 F1.1 F2.1 F3.1 F4.0 B0.1 F5.0 B1.1 F6.0 B2.1 F7.0 B3.1 F4.1 B0.0 F5.1 B1.0 F6.1 B2.0 F7.1 "
+        "F0.0 F1.0 F2.0 F3.0 F0.1 F1.1 F2.1 F3.1 F4.0 B0.1 F5.0 B1.1 F6.0 B2.1 F7.0 B3.1 F4.1 B0.0 F5.1 B1.0 F6.1 B2.0 "
+        "F7.1 "
         "B3.0 B4.1 B5.1 B6.1 B7.1 B4.0 B5.0 B6.0 B7.0");
   CHECK(order(u, 2) ==
-        "F0.0 F1.0 F2.0 F3.0 F0.1 F1.1 F2.1 B0.1 F3.1 B1.1 F4.0 B2.1 F5.0 B3.1 F6.0 B0.0 F7.0 B1.0 F4.1 B2.0 F5.1 B3.0 F6.1 "
+        "F0.0 F1.0 F2.0 F3.0 F0.1 F1.1 F2.1 B0.1 F3.1 B1.1 F4.0 B2.1 F5.0 B3.1 F6.0 B0.0 F7.0 B1.0 F4.1 B2.0 F5.1 B3.0 "
+        "F6.1 "
         "B4.1 F7.1 B5.1 B6.1 B7.1 B4.0 B5.0 B6.0 B7.0");
   CHECK(order(u, 3) ==
-        "F0.0 F1.0 F2.0 F3.0 F0.1 B0.1 F1.1 B1.1 F2.1 B2.1 F3.1 B3.1 F4.0 B0.0 F5.0 B1.0 F6.0 B2.0 F7.0 B3.0 F4.1 B4.1 F5.1 "
+        "F0.0 F1.0 F2.0 F3.0 F0.1 B0.1 F1.1 B1.1 F2.1 B2.1 F3.1 B3.1 F4.0 B0.0 F5.0 B1.0 F6.0 B2.0 F7.0 B3.0 F4.1 B4.1 "
+        "F5.1 "
         "B5.1 F6.1 B6.1 F7.1 B7.1 B4.0 B5.0 B6.0 B7.0");
 }
 
@@ -67,7 +71,8 @@ TEST_CASE("every schedule runs each forward and backward of each chunk once, and
       for (int chunks : {1, 2, 3})
         for (int groups : {1, 2, 5}) {
           if ((chunks > 1) != (row.kind == ScheduleKind::interleaved) || (chunks > 1 && stages == 1)) continue;
-          const UnitPipeline u{.stages = stages, .micro_batches = groups * stages, .chunks = chunks, .schedule = row.kind};
+          const UnitPipeline u{
+              .stages = stages, .micro_batches = groups * stages, .chunks = chunks, .schedule = row.kind};
           const StepProgram program = program_of(u);
           INFO(row.name << " stages " << stages << " chunks " << chunks << " micro-batches " << groups * stages);
           CHECK(violations(program).empty());
@@ -75,7 +80,8 @@ TEST_CASE("every schedule runs each forward and backward of each chunk once, and
             std::vector<int> seen(static_cast<std::size_t>(2 * chunks * u.micro_batches), 0);
             for (const Instruction& i : program.kinds[k].instructions)
               if (i.stream == Stream::compute && i.micro_batch >= 0)
-                ++seen[static_cast<std::size_t>((i.micro_batch * chunks + i.chunk) * 2 + (i.phase == Phase::backward ? 1 : 0))];
+                ++seen[static_cast<std::size_t>((i.micro_batch * chunks + i.chunk) * 2 +
+                                                (i.phase == Phase::backward ? 1 : 0))];
             CHECK(std::all_of(seen.begin(), seen.end(), [](int n) { return n == 1; }));
           }
         }

@@ -45,7 +45,8 @@ std::vector<Collective> collectives(const StepProgram& program, std::string_view
   std::vector<Collective> found;
   for (const RankKind& kind : program.kinds)
     for (const Instruction& i : kind.instructions)
-      if (const auto* c = std::get_if<Collective>(&program.works[static_cast<std::size_t>(i.work)]); c != nullptr && c->label == label)
+      if (const auto* c = std::get_if<Collective>(&program.works[static_cast<std::size_t>(i.work)]);
+          c != nullptr && c->label == label)
         found.push_back(*c);
   return found;
 }
@@ -72,7 +73,8 @@ TEST_CASE("Megatron's scatter/gather sends 1/tp of the activation and gathers it
   for (const Work& w : program.works)
     if (const auto* send = std::get_if<Send>(&w)) CHECK(send->bytes.value == 2.0 * 8192 * 12288 / 8);
   int gathers = 0;
-  for (const Segment& s : program.segments) gathers += s.label == "gather pipeline input" ? static_cast<int>(s.steps.size()) : 0;
+  for (const Segment& s : program.segments)
+    gathers += s.label == "gather pipeline input" ? static_cast<int>(s.steps.size()) : 0;
   CHECK(gathers == 1);
 }
 
