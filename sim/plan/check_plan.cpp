@@ -109,6 +109,9 @@ void PlanChecker::check_batch() {
                                     plan_.global_batch_size, plan_.micro_batch_size, dp, count_text(step),
                                     multiples_around(plan_.global_batch_size, step)));
   const std::int64_t micro_batches = plan_.global_batch_size / step;
+  if (saturating_product({micro_batches, model_chunks()}) > most_pipeline_passes)
+    add("batch", fmt::format("{} micro-batches through {} model chunks are more passes than are simulated (at most {})",
+                             micro_batches, count_text(model_chunks()), most_pipeline_passes));
   if (plan_.schedule == ScheduleKind::interleaved && plan_.virtual_stages > 1 &&
       micro_batches % plan_.pipeline_parallel != 0)
     add("schedule", fmt::format("{} micro-batches (global_batch_size {} / {}) are not divisible by "

@@ -1,6 +1,7 @@
 // Is a plan legal for this model, cluster and batch? Every problem at once, as values: an infeasible plan is an answer.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,10 @@ struct PlanProblem {
   bool unsupported = false;  // legal in the field, but not expressible here (yet)
   friend bool operator==(const PlanProblem&, const PlanProblem&) = default;
 };
+
+// Every micro-batch is simulated through every model chunk; beyond this many the program would not fit in memory
+// (about 200 bytes a pass). A gradient accumulation of 32 768 over 32 chunks is half of it.
+inline constexpr std::int64_t most_pipeline_passes = 2'000'000;
 
 std::vector<PlanProblem> check_plan(const Plan& plan, const ModelShape& model, const Workload& workload,
                                     const Cluster& cluster);

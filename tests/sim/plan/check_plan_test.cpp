@@ -337,3 +337,9 @@ TEST_CASE("resolving a resolved plan changes nothing") {
   CHECK(resolved(once, c.model, c.cluster) == once);
   CHECK(check_plan(once, c.model, c.workload, c.cluster).empty());
 }
+
+TEST_CASE("a batch of absurdly many micro-batches is refused, not simulated until memory runs out") {
+  Case c;
+  c.plan.global_batch_size = 1 << 30;
+  CHECK_THAT(problem(c), Contains("batch: ") && Contains("more passes than are simulated"));
+}
