@@ -2,20 +2,23 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
-#include <string>
 #include <utility>
 
-#include "models/collective_cost.hpp"
+#include "analysis/communication_table.hpp"
 
 namespace trainyard {
 namespace {
 
 constexpr double time_resolution = 1e-12;  // seconds; below it two times are the same
 
-bool is_pipeline(Stream s) {
-  return s == Stream::send_forward || s == Stream::receive_forward || s == Stream::send_backward ||
-         s == Stream::receive_backward;
+// From a kind's first compute to its last end.
+Span window_of(const RankKind& kind, const std::vector<Span>& spans) {
+  Span window{Seconds(-1), Seconds(0)};
+  for (std::size_t i = 0; i < kind.instructions.size(); ++i) {
+    if (window.start.value < 0 && kind.instructions[i].stream == Stream::compute) window.start = spans[i].start;
+    window.end = std::max(window.end, spans[i].end);
+  }
+  return window;
 }
 
 // Walks one rank kind.
@@ -29,8 +32,9 @@ class KindWalk {
         spans_(timeline.spans[kind]),
         exposed_of_work_(exposed_of_work) {}
 
-  Breakdown run(Seconds makespan) {
-    Seconds free{};
+  Breakdown run(Seconds step_time, bool own_window) {
+    Seconds free = own_window ? window_of(kind_, spans_).start : Seconds(0);
+    const Seconds begin = free;
     int final_id = -1;
     Seconds final_end{};
     for (std::size_t i = 0; i < kind_.instructions.size(); ++i) {
@@ -45,7 +49,7 @@ class KindWalk {
       free = spans_[i].end;
     }
     if (final_id >= 0 && final_end.value > free.value + time_resolution) attribute_transfer(final_id, free, final_end);
-    b_.bubble += makespan - std::max(free, final_end);
+    b_.bubble += step_time - (std::max(free, final_end) - begin);
     return b_;
   }
 
@@ -59,7 +63,9 @@ class KindWalk {
       return;
     }
     b_.compute += p.compute;
-    b_.exposed_tp += p.exposed_tp;
+    b_.exposed_tp += p.tp.exposed;
+    b_.exposed_cp += p.cp.exposed;
+    b_.exposed_ep += p.ep.exposed;
     b_.other += p.host;
   }
 
@@ -114,7 +120,7 @@ class KindWalk {
   }
 
   void expose(const Instruction& i, Seconds time) {
-    if (i.stream == Stream::host) {
+    if (i.stream == Stream::host || i.stream == Stream::to_host || i.stream == Stream::from_host) {
       b_.other += time;
       return;
     }
@@ -171,108 +177,6 @@ Breakdown scaled_sum(const std::vector<Breakdown>& all) {
   return sum;
 }
 
-// Sums the calls of equal axis, collective and purpose.
-class CommunicationTable {
- public:
-  CommunicationTable(const StepProgram& program, const PricedProgram& prices, const std::vector<Seconds>& exposed,
-                     const Profile& profile)
-      : program_(program),
-        prices_(prices),
-        exposed_(exposed),
-        profile_(profile),
-        kinds_(static_cast<double>(program.kinds.size())) {}
-
-  std::vector<CommunicationLine> run(Seconds exposed_tp, const std::vector<std::int64_t>& uses) {
-    for (std::size_t w = 0; w < program_.works.size(); ++w) {
-      if (uses[w] == 0) continue;
-      const WorkPrice& p = prices_.works[w];
-      const Work& work = program_.works[w];
-      if (const auto* c = std::get_if<Collective>(&work); c != nullptr && c->segment < 0)
-        add(c->axis, std::string(name(c->kind)), std::string(c->label), c->kind, c->path, c->bytes, uses[w], p.duration,
-            exposed_[w]);
-      if (const auto* s = std::get_if<Send>(&work)) add_send(s->path, s->bytes, uses[w], p.duration, exposed_[w]);
-      if (const auto* r = std::get_if<Receive>(&work)) add_send(r->path, r->bytes, 0, p.duration, exposed_[w]);
-      if (p.tp_collectives > 0) add_tp(p, uses[w]);
-    }
-    std::vector<CommunicationLine> lines;
-    for (auto& [key, line] : lines_) {
-      line.count = static_cast<std::int64_t>(static_cast<double>(line.count) / kinds_ + 0.5);
-      line.busy *= 1.0 / kinds_;
-      line.exposed *= 1.0 / kinds_;
-      if (key.first == Axis::tp && line.purpose == "activations") line.exposed = exposed_tp;
-      lines.push_back(line);
-    }
-    return lines;
-  }
-
- private:
-  void add(Axis axis, const std::string& collective, const std::string& purpose, CollectiveKind kind, int path,
-           Bytes bytes, std::int64_t uses, Seconds duration, Seconds exposed) {
-    const std::vector<Tier>& tiers = program_.paths[static_cast<std::size_t>(path)];
-    const int ranks = std::max(1, group_size(tiers));
-    CommunicationLine& line = lines_[{axis, collective + purpose}];
-    line.axis = axis;
-    line.collective = collective;
-    line.purpose = purpose;
-    line.group_size = ranks;
-    if (bytes >= line.bytes) {
-      line.bytes = bytes;
-      const CollectiveCost cost = collective_cost(kind, bytes, tiers, profile_.device, profile_.network);
-      line.slowest_link = cost.slowest_link;
-      if (duration.value > 0) line.bus_bandwidth = bus_factor(kind, ranks) * bytes / duration;
-    }
-    line.count += uses;
-    line.busy += static_cast<double>(uses) * duration;
-    line.exposed += exposed;
-  }
-  void add_send(int path, Bytes bytes, std::int64_t uses, Seconds duration, Seconds exposed) {
-    CommunicationLine& line = lines_[{Axis::pp, "send/recv"}];
-    const std::vector<Tier>& tiers = program_.paths[static_cast<std::size_t>(path)];
-    line.axis = Axis::pp;
-    line.collective = "send/recv";
-    line.purpose = "activations";
-    line.group_size = 2;
-    line.count += uses;
-    line.busy += static_cast<double>(uses) * duration;
-    line.exposed += exposed;
-    if (tiers.empty() || duration.value <= 0) return;
-    const BytesPerSecond rate = bytes / duration;
-    if (line.bytes.value > 0 && rate >= line.bus_bandwidth) return;  // shows the slowest boundary
-    line.bytes = bytes;
-    line.slowest_link = tiers.back().link;
-    line.bus_bandwidth = rate;
-  }
-  void add_tp(const WorkPrice& p, std::int64_t uses) {
-    if (program_.paths.empty() || program_.paths.front().empty()) return;
-    const std::vector<Tier>& tiers = program_.paths.front();
-    CommunicationLine& line = lines_[{Axis::tp, "activations"}];
-    line.axis = Axis::tp;
-    line.purpose = "activations";
-    line.group_size = group_size(tiers);
-    line.collective = gathers() ? "all-gather, reduce-scatter" : "all-reduce";
-    line.count += uses * p.tp_collectives;
-    line.busy += static_cast<double>(uses) * p.tp_busy;
-    if (p.tp_bytes < line.bytes || p.tp_bytes == line.bytes) return;
-    line.bytes = p.tp_bytes;
-    const CollectiveKind kind = gathers() ? CollectiveKind::all_gather : CollectiveKind::all_reduce;
-    const CollectiveCost cost = collective_cost(kind, p.tp_bytes, tiers, profile_.device, profile_.network);
-    line.slowest_link = cost.slowest_link;
-    line.bus_bandwidth = bus_factor(kind, line.group_size) * p.tp_bytes / cost.time;
-  }
-  bool gathers() const {
-    for (const LayerStep& step : program_.segments.front().steps)
-      if (const auto* c = std::get_if<TpCollective>(&step.work)) return c->kind != CollectiveKind::all_reduce;
-    return false;
-  }
-
-  const StepProgram& program_;
-  const PricedProgram& prices_;
-  const std::vector<Seconds>& exposed_;
-  const Profile& profile_;
-  double kinds_;
-  std::map<std::pair<Axis, std::string>, CommunicationLine> lines_;
-};
-
 ComputeSplit split_compute(const StepProgram& program, const PricedProgram& prices, Seconds compute,
                            const std::vector<std::int64_t>& uses) {
   ComputeSplit split;
@@ -295,15 +199,27 @@ ComputeSplit split_compute(const StepProgram& program, const PricedProgram& pric
 
 }  // namespace
 
+Seconds step_time(const StepProgram& program, const Timeline& timeline) {
+  if (!program.steps_overlap) return timeline.makespan;
+  Seconds longest{};
+  for (std::size_t k = 0; k < program.kinds.size(); ++k) {
+    const Span window = window_of(program.kinds[k], timeline.spans[k]);
+    longest = std::max(longest, window.end - window.start);
+  }
+  return longest;
+}
+
 TimeAnalysis analyse_time(const StepProgram& program, const PricedProgram& prices, const Timeline& timeline,
                           const Profile& profile, const std::vector<std::int64_t>& uses) {
   TimeAnalysis analysis;
+  analysis.step_time = step_time(program, timeline);
   std::vector<Seconds> exposed(program.works.size());
   for (std::size_t k = 0; k < program.kinds.size(); ++k)
-    analysis.per_stage.push_back(KindWalk(program, prices, timeline, k, exposed).run(timeline.makespan));
+    analysis.per_stage.push_back(
+        KindWalk(program, prices, timeline, k, exposed).run(analysis.step_time, program.steps_overlap));
   analysis.mean = scaled_sum(analysis.per_stage);
   analysis.compute = split_compute(program, prices, analysis.mean.compute, uses);
-  analysis.communication = CommunicationTable(program, prices, exposed, profile).run(analysis.mean.exposed_tp, uses);
+  analysis.communication = communication_lines(program, prices, exposed, profile, analysis.mean, uses);
   return analysis;
 }
 

@@ -13,8 +13,12 @@
 
 namespace trainyard {
 
+// The makespan; where consecutive steps run into each other, the longest time that a stage is at one.
+Seconds step_time(const StepProgram& program, const Timeline& timeline);
+
 struct TimeAnalysis {
-  std::vector<Breakdown> per_stage;  // each sums to the makespan
+  Seconds step_time{};
+  std::vector<Breakdown> per_stage;  // each sums to the step time
   Breakdown mean;
   ComputeSplit compute;  // of the average rank
   std::vector<CommunicationLine> communication;

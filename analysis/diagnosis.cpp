@@ -7,6 +7,7 @@
 
 #include "analysis/inputs_hash.hpp"
 #include "analysis/simulate.hpp"
+#include "sim/plan/schedule.hpp"
 
 namespace trainyard {
 namespace {
@@ -80,6 +81,9 @@ class Candidates {
     if (now_.micro_batch_size > 1)
       number("micro_batch_size", "mbs", now_.micro_batch_size, now_.micro_batch_size / 2, &Plan::micro_batch_size);
     number("micro_batch_size", "mbs", now_.micro_batch_size, now_.micro_batch_size * 2, &Plan::micro_batch_size);
+    context_parallel(job);
+    if (job.model.moe) experts();
+    schedules();
     for (Recompute r : {Recompute::none, Recompute::selective, Recompute::full})
       if (r != now_.recompute)
         add(fmt::format("recompute_granularity: {} -> {}", name(now_.recompute), name(r)),
@@ -104,10 +108,46 @@ class Candidates {
     for (int v : {now_.virtual_stages - 1, now_.virtual_stages + 1, now_.virtual_stages * 2, now_.virtual_stages / 2}) {
       if (v < 2 || v == now_.virtual_stages) continue;
       std::string setting = fmt::format("plan.vpp={}", v);
-      if (now_.schedule != ScheduleKind::interleaved) setting += " --set plan.schedule=interleaved";
+      if (now_.schedule != "interleaved") setting += " --set plan.schedule=interleaved";
       add(fmt::format("num_virtual_stages_per_pipeline_rank: {} -> {}", now_.virtual_stages, v), setting, [v](Plan& p) {
         p.virtual_stages = v;
-        p.schedule = ScheduleKind::interleaved;
+        p.schedule = "interleaved";
+      });
+    }
+  }
+  // Shorter slices of a sequence where it is long, longer ones where it is cut already.
+  void context_parallel(const Job& job) {
+    constexpr std::int64_t long_sequence = 16384;
+    const int cp = now_.context_parallel;
+    if (cp > 1) number("context_parallel_size", "cp", cp, cp / 2, &Plan::context_parallel);
+    if (cp > 1 || job.workload.sequence_length >= long_sequence)
+      number("context_parallel_size", "cp", cp, cp * 2, &Plan::context_parallel);
+  }
+  void experts() {
+    const int ep = now_.expert_parallel;
+    if (ep > 1) number("expert_model_parallel_size", "ep", ep, ep / 2, &Plan::expert_parallel);
+    number("expert_model_parallel_size", "ep", ep, ep * 2, &Plan::expert_parallel);
+    if (ep == 1) return;
+    if (now_.dispatcher != ExpertDispatcher::deepep)
+      add("moe_token_dispatcher_type: -> deepep", "plan.moe_token_dispatcher_type=deepep",
+          [](Plan& p) { p.dispatcher = ExpertDispatcher::deepep; });
+    if (!now_.overlap_expert_parallel)
+      add("overlap_moe_expert_parallel_comm: false -> true", "plan.overlap_moe_expert_parallel_comm=true",
+          [](Plan& p) { p.overlap_expert_parallel = true; });
+    if (!now_.shared_expert_overlap)
+      add("moe_shared_expert_overlap: false -> true", "plan.moe_shared_expert_overlap=true",
+          [](Plan& p) { p.shared_expert_overlap = true; });
+  }
+  // Zero-bubble schedules, where the pipeline has no chunks that another would have to cut anew.
+  void schedules() {
+    if (now_.pipeline_parallel == 1 || find_schedule(now_.schedule)->splits_backward) return;
+    for (const char* name : {"zb-h1", "zb-v"}) {
+      const ScheduleRow& row = *find_schedule(name);
+      std::string setting = fmt::format("plan.schedule={}", name);
+      if (now_.virtual_stages != row.virtual_stages) setting += fmt::format(" --set plan.vpp={}", row.virtual_stages);
+      add(fmt::format("schedule: {} -> {}", now_.schedule, name), setting, [&row](Plan& p) {
+        p.schedule = std::string(row.name);
+        p.virtual_stages = row.virtual_stages;
       });
     }
   }

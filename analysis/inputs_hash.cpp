@@ -49,6 +49,9 @@ std::string inputs_hash(const Job& job) {
   add_cluster(h, job.cluster);
   h.add(static_cast<double>(job.workload.sequence_length));
   h.add(name(job.workload.precision));
+  h.add(name(job.workload.fp8_recipe));
+  h.add(job.workload.fp8_attention ? 1.0 : 0.0);
+  h.add(static_cast<double>(job.workload.document_length));
   h.add(canonical_key(job.plan));
   for (const auto* part :
        {&job.profile.device.provenance, &job.profile.network.provenance, &job.profile.stack.provenance})

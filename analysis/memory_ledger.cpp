@@ -32,6 +32,8 @@ std::string moment(const Instruction& i) {
       return "parameter gather";
     case Phase::host:
       return "host work";
+    case Phase::offload:
+      return "copies from and to the host";
   }
   return "?";
 }
@@ -90,8 +92,7 @@ StageMemory fold(const RankKind& kind, const std::vector<Delta>& deltas, Bytes w
 
 }  // namespace
 
-MemoryLedger memory_ledger(const StepProgram& program, const Profile& profile, const StepInputs& inputs,
-                           Bytes capacity) {
+MemoryLedger memory_ledger(const StepProgram& program, const Profile& profile, Bytes capacity) {
   MemoryLedger ledger;
   const StackProfile& stack = profile.stack;
   const Bytes outside = profile.device.context + stack.framework_reserve;
@@ -103,11 +104,8 @@ MemoryLedger memory_ledger(const StepProgram& program, const Profile& profile, c
     stage.stage = kind.stage.value;
     stage.reserved = stack.fragmentation * stage.allocated;
     stage.device_used = stage.reserved + outside;
-    stage.parameters = static_cast<std::int64_t>(stage_parameters(inputs, kind.stage.value).total);
-    for (int c = 0; c < inputs.plan->virtual_stages; ++c)
-      stage.layers +=
-          inputs.plan
-              ->layers_per_chunk[static_cast<std::size_t>(c * inputs.plan->pipeline_parallel + kind.stage.value)];
+    stage.parameters = static_cast<std::int64_t>(kind.parameters);
+    stage.layers = kind.layers;
     ledger.fits = ledger.fits && stage.reserved <= ledger.limit;
     ledger.pressure = ledger.pressure || stage.device_used > pressure_fill * capacity;
     ledger.stages.push_back(std::move(stage));

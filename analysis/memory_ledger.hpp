@@ -5,15 +5,13 @@
 
 #include "analysis/step_result.hpp"
 #include "models/profile.hpp"
-#include "sim/program/build_step.hpp"
 #include "sim/program/step_program.hpp"
 
 namespace trainyard {
 
 // `capacity` of one GPU. A stage fits if what the allocator reserves leaves room for the CUDA context and the
 // communication library.
-MemoryLedger memory_ledger(const StepProgram& program, const Profile& profile, const StepInputs& inputs,
-                           Bytes capacity);
+MemoryLedger memory_ledger(const StepProgram& program, const Profile& profile, Bytes capacity);
 
 // Fill of the device above which an allocator starts to free and retry (measured on FSDP runs: 10 to 35 % slower).
 inline constexpr double pressure_fill = 0.93;

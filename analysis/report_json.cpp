@@ -1,5 +1,6 @@
 #include "analysis/report_json.hpp"
 
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "analysis/comparison.hpp"
@@ -26,7 +27,7 @@ Json plan_object(const Plan& plan) {
           {"micro_batch_size", plan.micro_batch_size},
           {"global_batch_size", plan.global_batch_size},
           {"sequence_parallel", plan.sequence_parallel},
-          {"schedule", name(plan.schedule)},
+          {"schedule", plan.schedule},
           {"data_parallel", name(plan.data_parallel_kind)},
           {"recompute_granularity", name(plan.recompute)},
           {"layers_per_chunk", plan.layers_per_chunk},
@@ -35,7 +36,14 @@ Json plan_object(const Plan& plan) {
           {"overlap_grad_reduce", optional_switch(plan.overlap_grad_reduce)},
           {"overlap_param_gather", optional_switch(plan.overlap_param_gather)},
           {"overlap_p2p", optional_switch(plan.overlap_p2p)},
-          {"tp_comm_overlap", optional_switch(plan.tp_comm_overlap)}};
+          {"tp_comm_overlap", optional_switch(plan.tp_comm_overlap)},
+          {"cp_comm_type", name(plan.context_parallel_kind)},
+          {"moe_token_dispatcher_type", plan.dispatcher ? Json(name(*plan.dispatcher)) : Json(nullptr)},
+          {"overlap_moe_expert_parallel_comm", plan.overlap_expert_parallel},
+          {"moe_shared_expert_overlap", plan.shared_expert_overlap},
+          {"reshard_after_forward", optional_switch(plan.sharding.reshard_after_forward)},
+          {"offload_optimizer", name(plan.optimizer_offload)},
+          {"cpu_offloading_num_layers", plan.activation_offload_layers}};
 }
 
 Json breakdown_object(const Breakdown& b) {
@@ -83,6 +91,19 @@ Json memory_object(const MemoryLedger& ledger) {
           {"pressure", ledger.pressure},
           {"peak_bytes", ledger.peak().value},
           {"per_stage", std::move(stages)}};
+}
+
+// Columns of equal length: what is held from each time to the next.
+Json curve_object(const StageMemoryCurve& curve) {
+  static constexpr std::array keys = {"weights_bytes",     "gradients_bytes", "optimizer_bytes",
+                                      "activations_bytes", "temporary_bytes", "communication_bytes"};
+  Json object = {{"peak_time_s", curve.at_peak().time.value}, {"time_s", Json::array()}};
+  for (const char* key : keys) object[key] = Json::array();
+  for (const MemoryPoint& point : curve.points) {
+    object["time_s"].push_back(point.time.value);
+    for (std::size_t o = 0; o < keys.size(); ++o) object[keys[o]].push_back(point.held[o].value);
+  }
+  return object;
 }
 
 Json experiment_object(const Experiment& experiment) {
@@ -173,9 +194,11 @@ std::string report_json(const Job& job, const SimulatedStep& step) {
   return dumped(object);
 }
 
-std::string memory_json(const Job& job, const Plan& resolved, const MemoryLedger& ledger) {
+std::string memory_json(const Job& job, const Plan& resolved, const MemoryLedger& ledger,
+                        const std::vector<StageMemoryCurve>& curves) {
   Json object = {{"schema_version", json_schema_version}, {"feasible", true}};
   object.update(memory_object(ledger));
+  for (std::size_t s = 0; s < curves.size(); ++s) object["per_stage"][s]["timeline"] = curve_object(curves[s]);
   add_inputs(object, job, resolved);
   object["version"] = version();
   return dumped(object);

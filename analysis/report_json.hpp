@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/memory_timeline.hpp"
 #include "analysis/simulate.hpp"
 #include "sim/plan/check_plan.hpp"
 
@@ -12,8 +13,10 @@ namespace trainyard {
 
 inline constexpr int json_schema_version = 1;
 
-std::string report_json(const Job& job, const SimulatedStep& step);                                // simulate --json
-std::string memory_json(const Job& job, const Plan& resolved, const MemoryLedger& ledger);         // memory --json
+std::string report_json(const Job& job, const SimulatedStep& step);  // simulate --json
+// memory --json; `curves` (memory --timeline) may be empty.
+std::string memory_json(const Job& job, const Plan& resolved, const MemoryLedger& ledger,
+                        const std::vector<StageMemoryCurve>& curves = {});
 std::string problems_json(const std::string& scenario, const std::vector<PlanProblem>& problems);  // infeasible
 
 }  // namespace trainyard

@@ -26,12 +26,12 @@ struct Prepared {
 
 Prepared prepare(const Job& job, const Routes& routes) {
   Prepared p{job, resolved(job.plan, job.model, job.cluster), std::nullopt, {}, {}};
-  if (p.plan.tp_comm_overlap) {
+  if (changes_stack(p.plan)) {
     p.overridden = job.profile;
     p.overridden->stack = effective_stack(p.plan, job.profile.stack);
   }
   p.layout = lay_out(p.plan, job.cluster);
-  p.paths = communication_paths(p.layout, routes);
+  p.paths = communication_paths(p.plan, p.layout, routes, job.model.moe.has_value());
   return p;
 }
 
@@ -63,7 +63,9 @@ double executed_flops(const StepProgram& program, const std::vector<std::int64_t
   for (std::size_t w = 0; w < program.works.size(); ++w) {
     double once = 0;
     if (const auto* block = std::get_if<Block>(&program.works[w]))
-      for (const SegmentUse& use : block->uses) once += use.repeat * of_segment[static_cast<std::size_t>(use.segment)];
+      for (const std::vector<SegmentUse>* uses_of : {&block->uses, &block->partner})
+        for (const SegmentUse& use : *uses_of)
+          once += block->only_slowdown ? 0.0 : use.repeat * of_segment[static_cast<std::size_t>(use.segment)];
     if (const auto* op = std::get_if<OperatorWork>(&program.works[w])) once = flops(op->op).value;
     total += static_cast<double>(uses[w]) * once;
   }
@@ -79,12 +81,13 @@ SimulatedStep simulate_step(const Job& job, const Routes& routes, Granularity gr
   const StepInputs inputs = p.inputs();
   SimulatedStep step;
   step.program = build_step(inputs, granularity);
-  step.prices = price(step.program, {&profile, job.cluster.world_size(), p.plan.tensor_parallel});
+  step.prices =
+      price(step.program, {&profile, job.cluster.world_size(), p.plan.tensor_parallel, gathers_units(p.plan)});
   step.timeline = run_analytic(step.program, step.prices);
   const std::vector<std::int64_t> uses = work_uses(step.program);
   TimeAnalysis time = analyse_time(step.program, step.prices, step.timeline, profile, uses);
   StepResult& r = step.result;
-  r.step_time = step.timeline.makespan;
+  r.step_time = time.step_time;
   r.step_time_p10 = profile.stack.step_time_p10 * r.step_time;
   r.step_time_p90 = profile.stack.step_time_p90 * r.step_time;
   add_utilisation(job, r);
@@ -93,7 +96,7 @@ SimulatedStep simulate_step(const Job& job, const Routes& routes, Granularity gr
   r.compute = time.compute;
   r.per_stage = std::move(time.per_stage);
   r.communication = std::move(time.communication);
-  r.memory = memory_ledger(step.program, profile, inputs, job.cluster.gpu_memory);
+  r.memory = memory_ledger(step.program, profile, job.cluster.gpu_memory);
   r.engine = "analytic";
   r.events = static_cast<std::int64_t>(step.program.instruction_count());
   r.warnings = job.warnings;
@@ -106,7 +109,7 @@ SimulatedStep simulate_step(const Job& job, const Routes& routes, Granularity gr
 MemoryLedger memory_of(const Job& job, const Routes& routes) {
   const Prepared p = prepare(job, routes);
   const StepInputs inputs = p.inputs();
-  return memory_ledger(build_step(inputs, Granularity::block), p.profile(), inputs, job.cluster.gpu_memory);
+  return memory_ledger(build_step(inputs, Granularity::block), p.profile(), job.cluster.gpu_memory);
 }
 
 }  // namespace trainyard

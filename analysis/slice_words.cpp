@@ -24,6 +24,7 @@ std::string_view phase_letter(Phase phase) {
     case Phase::optimizer:
     case Phase::parameter_gather:
     case Phase::host:
+    case Phase::offload:
       return "";
   }
   return "";
@@ -42,6 +43,7 @@ std::string block_name(const StepProgram& program, const Block& block, const Ins
   const std::string pass = pass_name(instruction, with_chunk);
   const bool one_segment = block.uses.size() == 1 && block.uses.front().repeat == 1;
   if (!one_segment && !pass.empty()) return pass;
+  if (block.only_slowdown) return "slowed by communication";
   if (block.uses.empty()) return std::string(slice_category(instruction));
   const std::string& label = program.segments[static_cast<std::size_t>(block.uses.front().segment)].label;
   return pass.empty() ? label : fmt::format("{} {}", pass, label);
@@ -58,6 +60,8 @@ std::string segments_text(const StepProgram& program, const Block& block) {
     if (!text.empty()) text += " + ";
     text += fmt::format("{} x {}", use.repeat, program.segments[static_cast<std::size_t>(use.segment)].label);
   }
+  for (const SegmentUse& use : block.partner)
+    text += fmt::format(" + {} x {}", use.repeat, program.segments[static_cast<std::size_t>(use.segment)].label);
   return text;
 }
 
@@ -82,6 +86,8 @@ std::string slice_name(const StepProgram& program, const Instruction& instructio
   return std::visit(Overloaded{[&](const Block& block) { return block_name(program, block, instruction, with_chunk); },
                                [](const OperatorWork& work) { return std::string(work.op.name); },
                                [](const HostIssue&) { return std::string("host issue"); },
+                               [](const HostUpdate&) { return std::string("optimizer on the host"); },
+                               [](const HostCopy& copy) { return fmt::format("copy {}", copy.label); },
                                [](const Collective& collective) {
                                  return collective.label.empty()
                                             ? fmt::format("{} {}", name(collective.kind), name(collective.axis))
@@ -108,6 +114,8 @@ std::string_view slice_category(const Instruction& instruction) {
       return "parameter gather";
     case Phase::host:
       return "host";
+    case Phase::offload:
+      return "offload";
   }
   return "?";
 }
@@ -124,6 +132,10 @@ std::vector<SliceArgument> slice_arguments(const StepProgram& program, const Ins
   };
   std::visit(Overloaded{[&](const Block& block) { arguments.emplace_back("segments", segments_text(program, block)); },
                         [](const OperatorWork&) {}, [](const HostIssue&) {},
+                        [&](const HostUpdate& update) {
+                          arguments.emplace_back("bytes", static_cast<std::int64_t>(update.bytes.value));
+                        },
+                        [&](const HostCopy& copy) { add_transfer(copy.bytes, copy.path); },
                         [&](const Collective& collective) {
                           add_transfer(collective.bytes, collective.path);
                           arguments.emplace_back("group size", group_size(program, collective.path));

@@ -21,9 +21,23 @@ std::int64_t nanoseconds(Seconds t) { return std::llround(t.value * 1e9); }
 
 // Sends first: where a send and its receive start in the same nanosecond, Perfetto takes the one it reads first as the
 // beginning of the flow.
-constexpr std::array<Stream, streams> writing_order = {
-    Stream::send_forward, Stream::send_backward,   Stream::compute,          Stream::tp,
-    Stream::dp,           Stream::receive_forward, Stream::receive_backward, Stream::host};
+constexpr std::array writing_order = {Stream::send_forward,
+                                      Stream::send_backward,
+                                      Stream::send_forward_up,
+                                      Stream::send_backward_up,
+                                      Stream::compute,
+                                      Stream::tp,
+                                      Stream::cp,
+                                      Stream::ep,
+                                      Stream::dp,
+                                      Stream::to_host,
+                                      Stream::from_host,
+                                      Stream::receive_forward,
+                                      Stream::receive_backward,
+                                      Stream::receive_forward_up,
+                                      Stream::receive_backward_up,
+                                      Stream::host};
+static_assert(writing_order.size() == streams);
 
 std::uint64_t process_uuid(std::size_t kind) { return 1000U * (kind + 1U); }
 std::uint64_t stream_uuid(std::size_t kind, Stream stream) {
@@ -73,13 +87,16 @@ class SliceWriter {
       const Span& span = step_.timeline.spans[kind][i];
       const std::int64_t begin = std::max(nanoseconds(span.start), free_from);
       free_from = std::max(nanoseconds(span.end), begin);
-      write_slice(instructions[i], stream_uuid(kind, stream), begin, free_from);
+      write_slice(instructions[i], paired_forward(step_.program.kinds[kind], InstructionId(i)),
+                  stream_uuid(kind, stream), begin, free_from);
     }
   }
 
  private:
-  void write_slice(const Instruction& instruction, std::uint64_t track, std::int64_t begin, std::int64_t end) {
-    const std::string text = slice_name(step_.program, instruction, with_chunks_);
+  void write_slice(const Instruction& instruction, const PairedForward* forward, std::uint64_t track,
+                   std::int64_t begin, std::int64_t end) {
+    std::string text = slice_name(step_.program, instruction, with_chunks_);
+    if (forward != nullptr) text = fmt::format("F{} + {}", forward->micro_batch, text);
     PerfettoSlice slice{.begin = begin, .end = end, .name = text, .category = slice_category(instruction)};
     const Work& work = step_.program.works[static_cast<std::size_t>(instruction.work)];
     if (const auto* send = std::get_if<Send>(&work)) slice.flow_out = sent_.next(send->channel);

@@ -64,6 +64,25 @@ std::optional<ShapeProblem> check_attention(const ModelShape& m) {
   return std::nullopt;
 }
 
+// Group-limited routing: a token's experts come from its best groups (DeepSeek-V2, arXiv 2405.04434 section 2.2.2).
+std::optional<ShapeProblem> check_routing_groups(const MixtureOfExperts& e) {
+  const std::int64_t groups = e.routing_groups, top = e.routing_top_groups;
+  if (groups == 0 && top == 0) return std::nullopt;
+  if (groups == 0 || top == 0)
+    return ShapeProblem{groups == 0 ? "moe.router_group_topk" : "moe.router_num_groups",
+                        "router_num_groups and router_group_topk need each other",
+                        {}};
+  if (e.experts % groups != 0)
+    return ShapeProblem{"moe.router_num_groups",
+                        fmt::format("{} experts are not divisible by {} routing groups", e.experts, groups),
+                        {}};
+  if (top > groups || e.top_k > top * (e.experts / groups))
+    return ShapeProblem{"moe.router_group_topk",
+                        fmt::format("{} of {} groups do not hold {} experts for a token", top, groups, e.top_k),
+                        {}};
+  return std::nullopt;
+}
+
 std::optional<ShapeProblem> check_experts(const ModelShape& m) {
   if (!m.moe) return std::nullopt;
   const MixtureOfExperts& e = *m.moe;
@@ -73,12 +92,15 @@ std::optional<ShapeProblem> check_experts(const ModelShape& m) {
                              Range{"moe.shared_experts", e.shared_experts, 0, 1'000'000},
                              Range{"moe.shared_ffn_hidden_size", e.shared_ffn, 0, max_model_width},
                              Range{"moe.first_dense_layers", e.first_dense_layers, 0, m.layers},
-                             Range{"moe.layer_freq", e.layer_period, 1, m.layers}};
+                             Range{"moe.layer_freq", e.layer_period, 1, m.layers},
+                             Range{"moe.router_num_groups", e.routing_groups, 0, 1'000'000},
+                             Range{"moe.router_group_topk", e.routing_top_groups, 0, 1'000'000}};
   if (auto problem = first_outside(ranges)) return problem;
   if (e.top_k > e.experts)
     return ShapeProblem{"moe.router_topk",
                         fmt::format("a token is routed to {} experts but there are only {}", e.top_k, e.experts),
                         {}};
+  if (auto problem = check_routing_groups(e)) return problem;
   if (m.layers - e.first_dense_layers < e.layer_period)
     return ShapeProblem{"moe.first_dense_layers",
                         fmt::format("none of the {} layers is left for the experts", m.layers),

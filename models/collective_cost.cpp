@@ -15,12 +15,14 @@ struct Setting {
   const DeviceProfile& device;
   const NetworkProfile& network;
   int ranks;
+  Bytes outside{-1.0};
 };
 
 constexpr double tree_bandwidth = 0.92;  // NCCL's tuning model: tree bandwidth relative to ring
 constexpr Seconds unavailable{std::numeric_limits<double>::infinity()};
 
 bool crosses_network(LinkClass link) { return link == LinkClass::net || link == LinkClass::spine; }
+bool is_nvlink(LinkClass link) { return link == LinkClass::nvlink || link == LinkClass::c2c; }
 
 double efficiency(const Tier& tier, const Setting& s) {
   switch (tier.link) {
@@ -43,7 +45,7 @@ double efficiency(const Tier& tier, const Setting& s) {
 
 Seconds step_latency(const Tier& tier, const Setting& s) {
   if (crosses_network(tier.link)) return s.network.step_latency + tier.latency;
-  if (tier.link == LinkClass::nvlink || tier.link == LinkClass::c2c) return s.device.collective_step + tier.latency;
+  if (is_nvlink(tier.link)) return s.device.collective_step + tier.latency;
   return s.network.pcie_latency + tier.latency;
 }
 
@@ -117,6 +119,81 @@ Seconds tree(const Setting& s) {
   return latency + bus_factor(s.kind, s.ranks) * s.size / (tree_bandwidth * ring_bandwidth(s));
 }
 
+// --- all-to-all ---
+
+double direct_efficiency(const Tier& tier, const Setting& s) {
+  const bool fused = s.outside.value >= 0;
+  if (is_nvlink(tier.link)) return fused ? s.device.dispatch_efficiency : s.device.all_to_all_efficiency;
+  if (!crosses_network(tier.link)) return s.network.pcie_efficiency;
+  const double nic = fused ? s.network.p2p_efficiency : s.network.all_to_all_efficiency;
+  return tier.link == LinkClass::spine ? nic * s.network.routing_efficiency : nic;
+}
+
+// What of a rank's message crosses a tier whose islands below hold `inner` ranks and whose own holds `outer`. Links
+// inside a node carry what stays there; a network's upper level carries what its NICs carried before.
+Bytes direct_bytes(const Tier& tier, const Setting& s, double inner, double outer, double island) {
+  const double n = s.ranks;
+  if (!crosses_network(tier.link)) {
+    return (outer - inner) / (s.outside.value >= 0 ? island : n) * s.size;
+  }
+  if (s.outside.value < 0) return (n - inner) / n * s.size;
+  return n > island ? (n - inner) / (n - island) * s.outside : Bytes(0);
+}
+
+// The first hop of a message to another node, and a handshake for every peer.
+Seconds direct_latency(const Setting& s, double island) {
+  Seconds total = s.device.collective_base + (island - 1) * s.device.all_to_all_peer;
+  if (s.ranks > island) {
+    // The fused dispatcher talks to the rank with its own index in every node and leaves the rest to that one.
+    const double peers = s.outside.value >= 0 ? s.ranks / island - 1 : s.ranks - island;
+    total += s.network.p2p_latency + peers * s.network.all_to_all_peer;
+  }
+  for (const Tier& tier : s.tiers) total += tier.latency;
+  return total;
+}
+
+struct Direct {
+  Seconds time{};
+  LinkClass slowest = LinkClass::nvlink;
+};
+Direct all_to_all(const Setting& s) {
+  double island = 1;  // ranks that reach each other without the network
+  for (const Tier& tier : s.tiers)
+    if (!crosses_network(tier.link)) island *= tier.ranks;
+  Direct result;
+  Seconds longest(-1);
+  double inner = 1;
+  for (const Tier& tier : s.tiers) {
+    const double outer = inner * tier.ranks;
+    const Seconds here = direct_bytes(tier, s, inner, outer, island) / (direct_efficiency(tier, s) * tier.bandwidth);
+    if (tier.ranks > 1 && here > longest) {
+      longest = here;
+      result.slowest = tier.link;
+    }
+    inner = outer;
+  }
+  result.time = direct_latency(s, island) + std::max(longest, Seconds(0));
+  return result;
+}
+
+Seconds hop_time(Bytes size, const Tier& tier, const DeviceProfile& device, const NetworkProfile& network) {
+  if (crosses_network(tier.link))
+    return network.p2p_latency + tier.latency + size / (network.p2p_efficiency * tier.bandwidth);
+  if (is_nvlink(tier.link))
+    return device.collective_step + tier.latency + size / (device.reduction_efficiency * tier.bandwidth);
+  return network.pcie_latency + tier.latency + size / (network.pcie_efficiency * tier.bandwidth);
+}
+
+Direct neighbour(const Setting& s) {
+  Direct result{Seconds(-1), LinkClass::nvlink};
+  for (const Tier& tier : s.tiers) {
+    if (tier.ranks <= 1) continue;
+    const Seconds here = hop_time(s.size, tier, s.device, s.network);
+    if (here > result.time) result = {here, tier.link};
+  }
+  return result;
+}
+
 struct Algorithm {
   std::string_view name;
   Seconds (*time)(const Setting&);
@@ -142,6 +219,7 @@ double bus_factor(CollectiveKind kind, int ranks) {
     case CollectiveKind::all_to_all:
       return (n - 1.0) / n;
     case CollectiveKind::broadcast:
+    case CollectiveKind::send_receive:
       return 1.0;
   }
   return 0;
@@ -150,9 +228,17 @@ double bus_factor(CollectiveKind kind, int ranks) {
 Bytes ring_bytes_sent(CollectiveKind kind, Bytes size, int ranks) { return bus_factor(kind, ranks) * size; }
 
 CollectiveCost collective_cost(CollectiveKind kind, Bytes size, const std::vector<Tier>& tiers,
-                               const DeviceProfile& device, const NetworkProfile& network) {
-  const Setting setting{kind, size, tiers, device, network, group_size(tiers)};
+                               const DeviceProfile& device, const NetworkProfile& network, Bytes outside) {
+  const Setting setting{kind, size, tiers, device, network, group_size(tiers), outside};
   if (setting.ranks <= 1 || size.value <= 0) return {Seconds(0), "none", LinkClass::nvlink};
+  if (kind == CollectiveKind::all_to_all) {
+    const Direct direct = all_to_all(setting);
+    return {direct.time, outside.value >= 0 ? "two-hop" : "pairwise", direct.slowest};
+  }
+  if (kind == CollectiveKind::send_receive) {
+    const Direct direct = neighbour(setting);
+    return {direct.time, "neighbour", direct.slowest};
+  }
   CollectiveCost best{unavailable, "none", slowest_link(setting)};
   for (const Algorithm& algorithm : algorithms) {
     const Seconds time = algorithm.time(setting);
@@ -166,13 +252,7 @@ CollectiveCost collective_cost(CollectiveKind kind, Bytes size, const std::vecto
 
 Seconds send_time(Bytes size, const std::vector<Tier>& tiers, const DeviceProfile& device,
                   const NetworkProfile& network) {
-  if (tiers.empty()) return Seconds(0);
-  const Tier& tier = tiers.back();
-  if (crosses_network(tier.link))
-    return network.p2p_latency + tier.latency + size / (network.p2p_efficiency * tier.bandwidth);
-  if (tier.link == LinkClass::nvlink || tier.link == LinkClass::c2c)
-    return device.collective_step + tier.latency + size / (device.reduction_efficiency * tier.bandwidth);
-  return network.pcie_latency + tier.latency + size / (network.pcie_efficiency * tier.bandwidth);
+  return tiers.empty() ? Seconds(0) : hop_time(size, tiers.back(), device, network);
 }
 
 }  // namespace trainyard

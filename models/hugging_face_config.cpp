@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "models/hugging_face_families.hpp"
+#include "sim/base/text_input.hpp"
 
 namespace trainyard {
 namespace {
@@ -41,7 +42,6 @@ bool is_irrelevant(std::string_view key) {
                                 "max_position_embeddings",
                                 "model_type",
                                 "n_ctx",
-                                "n_group",
                                 "norm_topk_prob",
                                 "output_router_logits",
                                 "pad_token_id",
@@ -69,7 +69,6 @@ bool is_irrelevant(std::string_view key) {
                                 "summary_use_proj",
                                 "task_specific_params",
                                 "tokenizer_class",
-                                "topk_group",
                                 "topk_method",
                                 "torch_dtype",
                                 "transformers_version",
@@ -91,10 +90,12 @@ const HuggingFaceFamily& family_of(JsonMapping& json) {
 
 // Where a broken rule's setting stands in a config.json; an empty answer points at the object.
 std::string_view json_key(std::string_view key) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 4> table = {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 6> table = {
       {{"num_query_groups", "num_key_value_heads"},
        {"num_layers", "num_hidden_layers"},
        {"moe.router_topk", "num_experts_per_tok"},
+       {"moe.router_num_groups", "n_group"},
+       {"moe.router_group_topk", "topk_group"},
        {"moe.first_dense_layers", "first_k_dense_replace"}}};
   for (const auto& [ours, theirs] : table)
     if (ours == key) return theirs;
@@ -117,6 +118,7 @@ std::vector<std::string> hugging_face_model_types() {
 }
 
 ImportedModel read_hugging_face_config(const std::string& json_text, const std::string& name_in_messages) {
+  require_text(json_text, name_in_messages);
   JsonMapping outer(std::make_shared<const JsonDocument>(parse_json(json_text, name_in_messages)));
   std::optional<JsonMapping> nested = outer.object("text_config");
   JsonMapping& json = nested ? *nested : outer;

@@ -233,6 +233,21 @@ void read_deepseek_experts(ConfigReader& in, std::int64_t first_dense, ModelShap
   m.multi_token_prediction_layers = json.whole("num_nextn_predict_layers", 0, 100).value_or(0);
 }
 
+// One group, or as many as there are, limits nothing.
+void set_routing_groups(std::int64_t groups, std::int64_t top, ModelShape& m) {
+  if (!m.moe || groups <= 1 || top == groups) return;
+  m.moe->routing_groups = groups;
+  m.moe->routing_top_groups = top;
+}
+
+// transformers' DeepSeek-V2 routes over all experts unless topk_method says otherwise.
+void read_deepseek_v2_groups(ConfigReader& in, ModelShape& m) {
+  JsonMapping& json = in.json();
+  const std::int64_t groups = json.whole("n_group", 1, max_model_width).value_or(1);
+  const std::int64_t top = json.whole("topk_group", 1, max_model_width).value_or(groups);
+  if (json.text("topk_method").value_or("greedy") == "group_limited_greedy") set_routing_groups(groups, top, m);
+}
+
 void read_deepseek_v2(ConfigReader& in, ModelShape& m) {
   const ClassDefaults d{
       .vocab_size = 32000, .hidden_size = 4096, .intermediate_size = 11008, .layers = 32, .heads = 32};
@@ -245,6 +260,7 @@ void read_deepseek_v2(ConfigReader& in, ModelShape& m) {
   const bool none_shared = in.json().has("n_shared_experts") && in.json().is_null("n_shared_experts");
   m.moe->shared_experts = in.whole("n_shared_experts", none_shared ? 0 : 2, 0);
   read_deepseek_experts(in, 0, m);
+  read_deepseek_v2_groups(in, m);
 }
 
 void read_deepseek_v3(ConfigReader& in, ModelShape& m) {
@@ -264,6 +280,8 @@ void read_deepseek_v3(ConfigReader& in, ModelShape& m) {
   const bool none_shared = in.json().has("n_shared_experts") && in.json().is_null("n_shared_experts");
   m.moe->shared_experts = in.whole("n_shared_experts", none_shared ? 0 : 1, 0);
   read_deepseek_experts(in, 3, m);
+  const std::int64_t groups = in.whole("n_group", 8);
+  set_routing_groups(groups, in.whole("topk_group", 4), m);
 }
 
 constexpr std::array families = {HuggingFaceFamily{"llama", false, read_llama},

@@ -129,6 +129,8 @@ MixtureOfExperts read_experts(PlacedMapping& map, std::int64_t model_ffn) {
   e.first_dense_layers = map.whole({"first_dense_layers"}, 0, max_model_layers, 0);
   e.layer_period = map.whole({"layer_freq"}, 1, max_model_layers, 1);
   e.router_bias = map.flag({"router_bias"}, false);
+  e.routing_groups = map.whole({"router_num_groups", "n_group"}, 1, 1'000'000, 0);
+  e.routing_top_groups = map.whole({"router_group_topk", "topk_group"}, 1, 1'000'000, 0);
   return e;
 }
 

@@ -29,6 +29,8 @@ struct MixtureOfExperts {
   std::int64_t first_dense_layers = 0;  // leading layers with a dense MLP of width ffn
   std::int64_t layer_period = 1;        // every n-th layer is MoE (1 = all after the dense ones)
   bool router_bias = false;             // one correction bias per expert (DeepSeek-V3)
+  std::int64_t routing_groups = 0;      // experts are cut into this many groups (DeepSeek n_group); 0 = no limit
+  std::int64_t routing_top_groups = 0;  // of which a token's experts come from at most this many (topk_group)
   friend bool operator==(const MixtureOfExperts&, const MixtureOfExperts&) = default;
 };
 

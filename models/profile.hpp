@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "models/training_choices.hpp"
 #include "sim/base/hardware.hpp"
 #include "sim/base/units.hpp"
 
@@ -36,6 +37,14 @@ struct GemmModel {
   friend bool operator==(const GemmModel&, const GemmModel&) = default;
 };
 
+// What a GEMM of 8- or 4-bit operands has of its own; tiles, waves and memory are those of the 16-bit GemmModel.
+struct LowPrecisionGemm {
+  double sustained = 0;        // fraction of that type's dense peak for a big GEMM in a benchmark loop
+  double k_overhead = 0;       // prologue, scaling and epilogue of a tile, in elements of K
+  double training_derate = 1;  // sustained speed inside a training step relative to the benchmark loop
+  friend bool operator==(const LowPrecisionGemm&, const LowPrecisionGemm&) = default;
+};
+
 // Flash-family attention kernel; formula in operator_cost.hpp.
 struct AttentionModel {
   double efficiency = 0;    // fraction of the dense bf16 peak
@@ -52,25 +61,37 @@ struct DeviceProfile {
   int multiprocessors = 0;
   FlopsPerSecond peak_half{};  // dense bf16/fp16
   FlopsPerSecond peak_fp8{};   // dense; 0 = no fp8
+  FlopsPerSecond peak_fp4{};   // dense; 0 = no NVFP4
   bool bf16 = true;            // false: fp16 only (Volta)
   BytesPerSecond memory_bandwidth{};
   GemmModel gemm;
+  LowPrecisionGemm fp8;
+  LowPrecisionGemm fp4;
+  bool fp8_transposes = false;         // fp8 GEMMs take K-major operands only: dgrad and wgrad need transposed copies
+  double grouped_gemm_efficiency = 1;  // rate of the GEMMs of a rank's experts relative to one GEMM of their shape
   double training_derate = 1;          // sustained GEMM speed inside a training step relative to the benchmark loop
   double wgrad_slowdown = 1;           // time factor of weight-gradient GEMMs (NT, fp32 accumulation)
   double batched_gemm_efficiency = 0;  // of peak_half, for QK^T and PV of materialised attention
   std::array<AttentionModel, attention_kernels> attention_forward{};  // [materialised] is unused
   std::array<AttentionModel, attention_kernels> attention_backward{};
-  double fused_efficiency = 0;      // of HBM peak, vectorised memory-bound kernels
-  double layout_efficiency = 0;     // of HBM peak, RoPE, transposes, permutes
-  double embedding_efficiency = 0;  // of HBM peak, gather and scatter of rows
-  Seconds kernel_launch{};          // fixed time of a memory-bound kernel
-  double reduction_efficiency = 0;  // of NVLink's nominal per-GPU bandwidth, large ring collectives
-  double multicast_gain = 1;        // bandwidth of NVLink SHARP all-reduce relative to the ring
-  Seconds multicast_latency{};      // of NVLink SHARP all-reduce
-  Seconds collective_base{};        // latency of any collective over NVLink
-  Seconds collective_step{};        // added per ring step over NVLink
-  Bytes context{};                  // CUDA context and modules of a training process
+  double fp8_attention_speedup = 1;  // of attention with fp8 operands
+  double fused_efficiency = 0;       // of HBM peak, vectorised memory-bound kernels
+  double layout_efficiency = 0;      // of HBM peak, RoPE and transposes
+  double permute_efficiency = 0;     // of HBM peak, copies of tokens into the order of their experts and back
+  double embedding_efficiency = 0;   // of HBM peak, gather and scatter of rows
+  Seconds kernel_launch{};           // fixed time of a memory-bound kernel
+  double reduction_efficiency = 0;   // of NVLink's nominal per-GPU bandwidth, large ring collectives
+  double multicast_gain = 1;         // bandwidth of NVLink SHARP all-reduce relative to the ring
+  Seconds multicast_latency{};       // of NVLink SHARP all-reduce
+  Seconds collective_base{};         // latency of any collective over NVLink
+  Seconds collective_step{};         // added per ring step over NVLink
+  double all_to_all_efficiency = 0;  // of NVLink's nominal per-GPU bandwidth, NCCL all-to-all
+  double dispatch_efficiency = 0;    // of the same, expert-parallel kernels that write into the peers (DeepEP)
+  Seconds all_to_all_peer{};         // added per peer reached over NVLink
+  Bytes context{};                   // CUDA context and modules of a training process
   Bytes blas_workspace{};
+  BytesPerSecond host_update_bandwidth{};  // host memory traffic of an offloaded optimizer, one GPU's share of the node
+  BytesPerSecond host_nvme_bandwidth{};    // the same from and to NVMe drives
   std::vector<Provenance> provenance;
   friend bool operator==(const DeviceProfile&, const DeviceProfile&) = default;
 };
@@ -79,8 +100,10 @@ struct NetworkProfile {
   std::string name;
   double collective_efficiency = 0;  // of the NICs' nominal rate, large collectives
   double p2p_efficiency = 0;         // of one NIC's nominal rate, pipeline sends
+  double all_to_all_efficiency = 0;  // of one NIC's nominal rate, all-to-all
   Seconds step_latency{};            // one inter-node ring step
   Seconds p2p_latency{};
+  Seconds all_to_all_peer{};      // added to an all-to-all per peer in another node
   double pcie_efficiency = 0;     // of nominal PCIe and socket rates
   Seconds pcie_latency{};         // one PCIe ring step
   double routing_efficiency = 1;  // above the first switch level (ECMP collisions, adaptive routing)
@@ -89,9 +112,10 @@ struct NetworkProfile {
 };
 
 enum class TpOverlap {
-  none,        // every TP collective stops the compute stream
-  backward,    // the collectives of the backward's column-parallel layers run under dgrad or wgrad GEMMs
-  userbuffers  // and the others are pipelined with their GEMM, leaving `userbuffers_exposed` of them
+  none,         // every TP collective stops the compute stream
+  backward,     // the collectives of the backward's column-parallel layers run under dgrad or wgrad GEMMs
+  userbuffers,  // and the others are pipelined with their GEMM, leaving `userbuffers_exposed` of them
+  async_tp      // the same by PyTorch's symmetric-memory kernels, leaving `async_tp_exposed`
 };
 enum class P2pMode { blocking, overlapped };
 
@@ -120,6 +144,7 @@ struct StackProfile {
   // communication
   TpOverlap tp_overlap = TpOverlap::none;
   double userbuffers_exposed = 0.33;  // share of a pipelined TP collective that stays exposed
+  double async_tp_exposed = 0.4;
   P2pMode p2p = P2pMode::blocking;
   bool p2p_scatter_gather = false;  // sends 1/tp of the activation per rank and gathers it over NVLink
   bool overlap_grad_reduce = false;
@@ -128,23 +153,44 @@ struct StackProfile {
   double scale_out_slowdown = 0;            // relative time added per doubling of GPUs beyond 8
   double distributed_optimizer_factor = 1;  // time of the ZeRO-1 collectives relative to the link-bound time
   DataType grad_reduce_type = DataType::fp32;
+  // fully sharded data parallelism
+  DataType fsdp_reduce_type = DataType::fp32;  // of the reduce-scatter of gradients
+  double fsdp_contention = 0;                  // kappa of overlapped gathers and reductions
+  double fsdp_scale_out_slowdown = 0;          // relative time added per doubling of GPUs beyond 8
+  double gather_efficiency = 1;                // link-bound time of a parameter gather over its time
+  bool single_rail_sharding = false;           // its collectives drive one NIC at a time, however many the node has
+  bool fsdp_eager_memory = false;              // FSDP1's rate limiter and unfused optimizer keep further buffers alive
+  // mixture of experts
+  ExpertDispatcher dispatcher = ExpertDispatcher::all_to_all;
+  Seconds moe_host_sync{};     // per dropless MoE layer and pass: the host waits for the tokens per expert
+  int moe_router_kernels = 1;  // launches of top-k, softmax, counting and auxiliary loss, forward
+  // Their HBM passes over the fp32 table of tokens x experts, at the speed of layout kernels.
+  double moe_router_passes = 1;
+  // quantisation of linear inputs and gradients, HBM bytes per element
+  double quantise_bytes = 3;            // cast: reads 16 bit, writes 8
+  double quantise_transpose_bytes = 1;  // the second, transposed copy that the cast writes too
+  double quantise_amax_bytes = 2;       // a further read where the scale is that of the current tensor
   // host
   Seconds host_forward{};  // least time per layer and micro-batch, however fast the GPU
   Seconds host_backward{};
   double host_tp_growth = 0;  // relative growth of the host floor at tp 8 (linear in log2 tp)
   Seconds host_step{};        // per step: logging, data hand-off
+  bool cuda_graphs = false;
+  double cuda_graph_host = 1;  // factor on the host floors of layers that run as CUDA graphs
   // optimizer: HBM bytes per parameter
   double optimizer_bytes_local = 16;  // over all parameters of the rank
   double optimizer_bytes_owned = 46;  // over those whose optimizer state the rank owns
   // memory
-  double score_memory = 2;           // bytes saved per attention score (materialised attention), without dropout
-  double dropout_score_memory = 3;   // added when attention dropout is on: mask and dropped scores
-  double norm_saved_extra = 0;       // bytes per token and hidden element kept beyond the norm's input, per norm
-  double loss_memory_per_logit = 8;  // bytes held per logit at the peak of the loss
-  double logits_copies = 0;          // further logits-sized fp32 buffers alive at that peak
-  bool dummy_wgrads = false;         // Transformer Engine's bf16 weight-gradient placeholders
-  double fragmentation = 1.05;       // reserved / allocated
-  Bytes framework_reserve{};         // NCCL, framework buffers outside the allocator
+  double score_memory = 2;                 // bytes saved per attention score (materialised attention), without dropout
+  double dropout_score_memory = 3;         // added when attention dropout is on: mask and dropped scores
+  double norm_saved_extra = 0;             // bytes per token and hidden element kept beyond the norm's input, per norm
+  double loss_memory_per_logit = 8;        // bytes held per logit at the peak of the loss
+  double logits_copies = 0;                // further logits-sized fp32 buffers alive at that peak
+  bool dummy_wgrads = false;               // Transformer Engine's bf16 weight-gradient placeholders
+  bool expert_outputs_weighted = false;    // after the experts, which keeps their outputs; else at their activation
+  double fragmentation = 1.05;             // reserved / allocated
+  Bytes framework_reserve{};               // NCCL, framework buffers outside the allocator
+  double allocator_pressure_slowdown = 1;  // time factor of a step whose memory is nearly full: retries, cache flushes
   // spread of measured over predicted step time, from `validate`
   double step_time_p10 = 0.9;
   double step_time_p90 = 1.1;

@@ -16,6 +16,7 @@ void visit_constants(DeviceProfile& d, Visit&& visit) {
   visit("multiprocessors", d.multiprocessors);
   visit("peak_half", d.peak_half);
   visit("peak_fp8", d.peak_fp8);
+  visit("peak_fp4", d.peak_fp4);
   visit("bf16", d.bf16);
   visit("memory_bandwidth", d.memory_bandwidth);
   visit("gemm.sustained", d.gemm.sustained);
@@ -26,6 +27,14 @@ void visit_constants(DeviceProfile& d, Visit&& visit) {
   visit("gemm.fixed", d.gemm.fixed);
   visit("gemm.blend", d.gemm.blend);
   visit("gemm.split_k_traffic", d.gemm.split_k_traffic);
+  visit("fp8.sustained", d.fp8.sustained);
+  visit("fp8.k_overhead", d.fp8.k_overhead);
+  visit("fp8.training_derate", d.fp8.training_derate);
+  visit("fp8_transposes", d.fp8_transposes);
+  visit("fp4.sustained", d.fp4.sustained);
+  visit("fp4.k_overhead", d.fp4.k_overhead);
+  visit("fp4.training_derate", d.fp4.training_derate);
+  visit("grouped_gemm_efficiency", d.grouped_gemm_efficiency);
   visit("training_derate", d.training_derate);
   visit("wgrad_slowdown", d.wgrad_slowdown);
   visit("batched_gemm_efficiency", d.batched_gemm_efficiency);
@@ -35,8 +44,10 @@ void visit_constants(DeviceProfile& d, Visit&& visit) {
   visit("attention.flash2.backward", d.attention_backward[2]);
   visit("attention.flash3.forward", d.attention_forward[3]);
   visit("attention.flash3.backward", d.attention_backward[3]);
+  visit("fp8_attention_speedup", d.fp8_attention_speedup);
   visit("fused_efficiency", d.fused_efficiency);
   visit("layout_efficiency", d.layout_efficiency);
+  visit("permute_efficiency", d.permute_efficiency);
   visit("embedding_efficiency", d.embedding_efficiency);
   visit("kernel_launch", d.kernel_launch);
   visit("reduction_efficiency", d.reduction_efficiency);
@@ -44,15 +55,22 @@ void visit_constants(DeviceProfile& d, Visit&& visit) {
   visit("multicast_latency", d.multicast_latency);
   visit("collective_base", d.collective_base);
   visit("collective_step", d.collective_step);
+  visit("all_to_all_efficiency", d.all_to_all_efficiency);
+  visit("dispatch_efficiency", d.dispatch_efficiency);
+  visit("all_to_all_peer", d.all_to_all_peer);
   visit("context", d.context);
   visit("blas_workspace", d.blas_workspace);
+  visit("host_update_bandwidth", d.host_update_bandwidth);
+  visit("host_nvme_bandwidth", d.host_nvme_bandwidth);
 }
 template <class Visit>
 void visit_constants(NetworkProfile& n, Visit&& visit) {
   visit("collective_efficiency", n.collective_efficiency);
   visit("p2p_efficiency", n.p2p_efficiency);
+  visit("all_to_all_efficiency", n.all_to_all_efficiency);
   visit("step_latency", n.step_latency);
   visit("p2p_latency", n.p2p_latency);
+  visit("all_to_all_peer", n.all_to_all_peer);
   visit("pcie_efficiency", n.pcie_efficiency);
   visit("pcie_latency", n.pcie_latency);
   visit("routing_efficiency", n.routing_efficiency);
@@ -78,6 +96,7 @@ void visit_constants(StackProfile& s, Visit&& visit) {
   visit("fused_wgrad_accumulation", s.fused_wgrad_accumulation);
   visit("tp_overlap", s.tp_overlap);
   visit("userbuffers_exposed", s.userbuffers_exposed);
+  visit("async_tp_exposed", s.async_tp_exposed);
   visit("p2p", s.p2p);
   visit("p2p_scatter_gather", s.p2p_scatter_gather);
   visit("overlap_grad_reduce", s.overlap_grad_reduce);
@@ -86,10 +105,25 @@ void visit_constants(StackProfile& s, Visit&& visit) {
   visit("scale_out_slowdown", s.scale_out_slowdown);
   visit("distributed_optimizer_factor", s.distributed_optimizer_factor);
   visit("grad_reduce_type", s.grad_reduce_type);
+  visit("fsdp_reduce_type", s.fsdp_reduce_type);
+  visit("fsdp_contention", s.fsdp_contention);
+  visit("fsdp_scale_out_slowdown", s.fsdp_scale_out_slowdown);
+  visit("fsdp_eager_memory", s.fsdp_eager_memory);
+  visit("gather_efficiency", s.gather_efficiency);
+  visit("single_rail_sharding", s.single_rail_sharding);
+  visit("dispatcher", s.dispatcher);
+  visit("moe_host_sync", s.moe_host_sync);
+  visit("moe_router_kernels", s.moe_router_kernels);
+  visit("moe_router_passes", s.moe_router_passes);
+  visit("quantise_bytes", s.quantise_bytes);
+  visit("quantise_transpose_bytes", s.quantise_transpose_bytes);
+  visit("quantise_amax_bytes", s.quantise_amax_bytes);
   visit("host_forward", s.host_forward);
   visit("host_backward", s.host_backward);
   visit("host_tp_growth", s.host_tp_growth);
   visit("host_step", s.host_step);
+  visit("cuda_graphs", s.cuda_graphs);
+  visit("cuda_graph_host", s.cuda_graph_host);
   visit("optimizer_bytes_local", s.optimizer_bytes_local);
   visit("optimizer_bytes_owned", s.optimizer_bytes_owned);
   visit("score_memory", s.score_memory);
@@ -98,8 +132,10 @@ void visit_constants(StackProfile& s, Visit&& visit) {
   visit("loss_memory_per_logit", s.loss_memory_per_logit);
   visit("logits_copies", s.logits_copies);
   visit("dummy_wgrads", s.dummy_wgrads);
+  visit("expert_outputs_weighted", s.expert_outputs_weighted);
   visit("fragmentation", s.fragmentation);
   visit("framework_reserve", s.framework_reserve);
+  visit("allocator_pressure_slowdown", s.allocator_pressure_slowdown);
   visit("step_time_p10", s.step_time_p10);
   visit("step_time_p90", s.step_time_p90);
 }
@@ -130,11 +166,20 @@ void read(const YamlValue& v, AttentionKernel& out) {
                                : AttentionKernel::flash3;
 }
 void read(const YamlValue& v, TpOverlap& out) {
-  const std::string word = v.as_choice({"none", "backward", "userbuffers"});
-  out = word == "none" ? TpOverlap::none : word == "backward" ? TpOverlap::backward : TpOverlap::userbuffers;
+  const std::string word = v.as_choice({"none", "backward", "userbuffers", "async_tp"});
+  out = word == "none"          ? TpOverlap::none
+        : word == "backward"    ? TpOverlap::backward
+        : word == "userbuffers" ? TpOverlap::userbuffers
+                                : TpOverlap::async_tp;
 }
 void read(const YamlValue& v, P2pMode& out) {
   out = v.as_choice({"blocking", "overlapped"}) == "blocking" ? P2pMode::blocking : P2pMode::overlapped;
+}
+void read(const YamlValue& v, ExpertDispatcher& out) {
+  const std::string word = v.as_choice({"alltoall", "allgather", "deepep"});
+  out = word == "alltoall"    ? ExpertDispatcher::all_to_all
+        : word == "allgather" ? ExpertDispatcher::all_gather
+                              : ExpertDispatcher::deepep;
 }
 void read(const YamlValue& v, DataType& out) {
   out = v.as_choice({"fp32", "bf16"}) == "fp32" ? DataType::fp32 : DataType::bf16;
@@ -227,11 +272,41 @@ void require_all(Part& part, const std::set<std::string>& known, const SourceLoc
   });
 }
 
+// Rates that times are divided by: zero would make a step endless.
+void require_rates(const DeviceProfile& d, const SourceLocation& where) {
+  const auto positive = [&](std::string_view key, double value) {
+    if (value > 0) return;
+    throw InputError(where, fmt::format("device profile '{}': '{}' must be above 0", d.name, key),
+                     "it is the share of a peak that kernels reach");
+  };
+  positive("permute_efficiency", d.permute_efficiency);
+  positive("all_to_all_efficiency", d.all_to_all_efficiency);
+  positive("dispatch_efficiency", d.dispatch_efficiency);
+  positive("grouped_gemm_efficiency", d.grouped_gemm_efficiency);
+  positive("fp8_attention_speedup", d.fp8_attention_speedup);
+  if (d.peak_fp8.value > 0) positive("fp8.sustained", d.fp8.sustained);
+  if (d.peak_fp8.value > 0) positive("fp8.training_derate", d.fp8.training_derate);
+  if (d.peak_fp4.value > 0) positive("fp4.sustained", d.fp4.sustained);
+  if (d.peak_fp4.value > 0) positive("fp4.training_derate", d.fp4.training_derate);
+}
+void require_rates(const NetworkProfile& n, const SourceLocation& where) {
+  if (n.all_to_all_efficiency <= 0)
+    throw InputError(where, fmt::format("network profile '{}': 'all_to_all_efficiency' must be above 0", n.name),
+                     "it is the share of a NIC's rate that an all-to-all reaches");
+}
+void require_rates(const StackProfile& s, const SourceLocation& where) {
+  if (s.gather_efficiency <= 0)
+    throw InputError(where, fmt::format("stack profile '{}': 'gather_efficiency' must be above 0", s.name),
+                     "it is the share of the link that a parameter gather reaches");
+}
+
 template <class Part>
 Part load_complete(const std::string& name_or_path) {
   std::set<std::string> known;
   Part part = load_part<Part>(name_or_path, 0, known);
-  require_all(part, known, {scenario_file(PartKind<Part>::folder, name_or_path), 0, 0});
+  const SourceLocation where{scenario_file(PartKind<Part>::folder, name_or_path), 0, 0};
+  require_all(part, known, where);
+  require_rates(part, where);
   return part;
 }
 

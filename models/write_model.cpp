@@ -66,6 +66,8 @@ void write_experts(YamlText& out, const MixtureOfExperts& e, std::int64_t model_
   out.line_unless("first_dense_layers", e.first_dense_layers, 0);
   out.line_unless("layer_freq", e.layer_period, 1);
   out.flag("router_bias", e.router_bias);
+  out.line_unless("router_num_groups", e.routing_groups, 0);
+  out.line_unless("router_group_topk", e.routing_top_groups, 0);
   out.close();
 }
 

@@ -6,6 +6,7 @@
 
 #include "sim/base/scenario_files.hpp"
 #include "sim/base/yaml_reader.hpp"
+#include "sim/plan/plan.hpp"
 
 namespace trainyard {
 namespace {
@@ -89,12 +90,15 @@ SoftwareRule software_rule_from(const YamlValue& value) {
                     .default_sharding = optional_text(mapping, "default_sharding"),
                     .sequence_parallel = false,
                     .selective = SelectiveRecompute::attention_core,
+                    .context_parallel = ContextParallelKind::ring,
                     .skip = optional_text(mapping, "skip"),
                     .note = optional_text(mapping, "note")};
   if (const auto sp = mapping.optional("sequence_parallel")) rule.sequence_parallel = sp->as_bool();
   if (const auto selective = mapping.optional("selective_recompute"))
     if (selective->as_choice({"attention-core", "not-comparable"}) == "not-comparable")
       rule.selective = SelectiveRecompute::not_comparable;
+  if (const auto kind = mapping.optional("cp_comm_type"))
+    rule.context_parallel = *context_parallel_from(kind->as_choice(context_parallel_names()));
   mapping.finish();
   check_result(mapping, "stack", rule.stack, rule.skip);
   return rule;

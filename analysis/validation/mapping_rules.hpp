@@ -12,6 +12,7 @@
 
 #include "analysis/validation/run_table.hpp"
 #include "models/profile.hpp"
+#include "models/training_choices.hpp"
 #include "sim/base/units.hpp"
 
 namespace trainyard {
@@ -60,6 +61,7 @@ struct SoftwareRule {
   std::string default_sharding;                 // when the row does not say, in its words; default: DDP
   bool sequence_parallel = false;               // when the row does not say and tp > 1
   SelectiveRecompute selective = SelectiveRecompute::attention_core;
+  ContextParallelKind context_parallel = ContextParallelKind::ring;  // when the row does not say and cp > 1
   std::string skip;
   std::string note;
 };

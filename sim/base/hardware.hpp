@@ -40,7 +40,7 @@ constexpr std::string_view name(LinkClass c) {
   return "?";
 }
 
-enum class DataType { fp32, tf32, bf16, fp16, fp8 };
+enum class DataType { fp32, tf32, bf16, fp16, fp8, nvfp4 };
 
 constexpr std::string_view name(DataType t) {
   switch (t) {
@@ -54,6 +54,8 @@ constexpr std::string_view name(DataType t) {
       return "fp16";
     case DataType::fp8:
       return "fp8";
+    case DataType::nvfp4:
+      return "nvfp4";
   }
   return "?";
 }
@@ -69,6 +71,8 @@ constexpr double bytes_per_element(DataType t) {
       return 2.0;
     case DataType::fp8:
       return 1.0;
+    case DataType::nvfp4:
+      return 0.5;
   }
   return 0.0;
 }

@@ -13,6 +13,7 @@
 #include "sim/cli/compare_command.hpp"
 #include "sim/cli/estimate_command.hpp"
 #include "sim/cli/import_command.hpp"
+#include "sim/cli/job_command.hpp"
 #include "sim/cli/memory_command.hpp"
 #include "sim/cli/simulate_command.hpp"
 #include "sim/cli/topology_command.hpp"
@@ -54,6 +55,7 @@ constexpr std::array table = {
             [](const Args& args, std::istream&, std::ostream& out, std::ostream& err) {
               return validate_command(args, out, err);
             }},
+    Command{"job", "a whole training job: days, goodput, cost, with failures and checkpoints", job_command},
     Command{"compare", "two scenarios side by side, term by term", compare_command},
     Command{"estimate", "quick calculators: parameters, FLOPs, all-reduce, training state, KV cache",
             [](const Args& args, std::istream&, std::ostream& out, std::ostream& err) {

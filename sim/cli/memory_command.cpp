@@ -1,11 +1,15 @@
 #include "sim/cli/memory_command.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <istream>
 #include <ostream>
 
 #include "analysis/memory_text.hpp"
 #include "analysis/report_json.hpp"
 #include "analysis/simulate.hpp"
+#include "models/megatron_memory_report.hpp"
 #include "sim/cli/scenario_input.hpp"
 #include "sim/cli/terminal.hpp"
 
@@ -20,7 +24,58 @@ CommandSyntax syntax() {
       "trainyard memory llama3-70b-64xh100 --set plan.micro_batch_size=2");
   s.positional("SCENARIO", true);
   add_scenario_options(s);
+  s.option()("megatron-report", "beside it, what Megatron-LM's theoretical_memory_usage.py prints for this plan");
   return s;
+}
+
+MegatronMemoryArguments megatron_arguments(const Job& job, const Plan& plan) {
+  MegatronMemoryArguments a;
+  a.sequence_length = job.workload.sequence_length;
+  a.micro_batch_size = plan.micro_batch_size;
+  a.tensor_parallel = plan.tensor_parallel;
+  a.pipeline_parallel = plan.pipeline_parallel;
+  a.virtual_stages = plan.virtual_stages;
+  a.data_parallel = plan.data_parallel;
+  a.expert_parallel = plan.expert_parallel;
+  a.expert_tensor_parallel = plan.expert_tensor_parallel > 0 ? plan.expert_tensor_parallel : plan.tensor_parallel;
+  a.world_size = plan.tensor_parallel * plan.context_parallel * plan.pipeline_parallel * plan.data_parallel;
+  a.distributed_optimizer = plan.data_parallel_kind == DataParallelKind::zero1;
+  a.sequence_parallel = plan.sequence_parallel;
+  a.selective_recompute = plan.recompute == Recompute::selective;
+  a.micro_batches = plan.global_batch_size / (plan.micro_batch_size * plan.data_parallel);
+  return a;
+}
+
+double mib(Bytes bytes) { return bytes.value / (1024.0 * 1024.0); }
+
+// What the fullest stage holds of the things that Megatron's line counts.
+std::string ledger_line(const MemoryLedger& ledger) {
+  const auto fullest =
+      std::max_element(ledger.stages.begin(), ledger.stages.end(),
+                       [](const StageMemory& a, const StageMemory& b) { return a.allocated < b.allocated; });
+  if (fullest == ledger.stages.end()) return {};
+  const auto held = [&](MemoryOwner owner) { return fullest->at_peak[static_cast<std::size_t>(owner)]; };
+  const Bytes states = held(MemoryOwner::weights) + held(MemoryOwner::gradients) + held(MemoryOwner::optimizer_states);
+  return fmt::format(
+      "The ledger above, stage {}: weight and optimizer={:.2f} MB, activation={:.2f} MB, all={:.2f} MB\n",
+      fullest->stage, mib(states), mib(held(MemoryOwner::activations)), mib(fullest->allocated));
+}
+
+std::string megatron_section(const Job& job, const Plan& plan, const MemoryLedger& ledger) {
+  const MegatronMemoryReport report = megatron_memory_report(job.model, megatron_arguments(job, plan));
+  std::string text = "\nMegatron-LM's own estimate (theoretical_memory_usage.py), not this simulator's; MB are MiB:\n";
+  text += to_text(report) + "\n";
+  text += ledger_line(ledger);
+  text += report.without_sequence_parallel
+              ? "Megatron takes 10 + 24/tp bytes per token and hidden element here, for its plans without sequence\n"
+                "parallelism or without selective recomputation, and adds 5 %.\n"
+              : "Megatron takes 18 + 4 ffn/hidden bytes per token and hidden element, divided by tp.\n";
+  text +=
+      "It leaves out the third matrix of gated MLPs, what experts keep, grouped queries, context parallelism, full\n"
+      "recomputation, 16-bit gradient reduction and every buffer, and takes a pp-th of the layers and an embedding "
+      "for\n"
+      "the fullest stage. The ledger counts each of these.\n";
+  return text;
 }
 
 }  // namespace
@@ -29,6 +84,8 @@ int memory_command(const std::vector<std::string>& args, std::istream&, std::ost
   const auto given = syntax().parse(args, out);
   if (!given) return 0;
   const bool json = given->count("json") != 0;
+  const bool megatron_report = given->count("megatron-report") != 0;
+  if (json && megatron_report) throw boost::program_options::error("--megatron-report is text: leave out --json");
   const Job job =
       load_job((*given)["SCENARIO"].as<std::string>(), overrides_of(*given, "set"), text_of(*given, "profile"));
   if (const std::vector<PlanProblem> problems = problems_of(job); !problems.empty())
@@ -36,6 +93,7 @@ int memory_command(const std::vector<std::string>& args, std::istream&, std::ost
   const MemoryLedger ledger = memory_of(job, Routes(job.cluster));
   const Plan plan = resolved(job.plan, job.model, job.cluster);
   out << (json ? memory_json(job, plan, ledger) : memory_text(job, plan, ledger, style_of(out)));
+  if (megatron_report) out << megatron_section(job, plan, ledger);
   return ledger.fits ? 0 : infeasible_exit_code;
 }
 

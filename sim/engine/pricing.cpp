@@ -5,130 +5,36 @@
 
 #include "models/collective_cost.hpp"
 #include "models/operator_cost.hpp"
+#include "sim/engine/segment_price.hpp"
 
 namespace trainyard {
 namespace {
 
-struct StepTime {
-  Seconds duration{};
-  Seconds start{};
-  Seconds end{};
-};
-
-struct SegmentTimes {
-  WorkPrice price;
-  std::vector<Seconds> steps;  // duration of every step, contention included
-};
-
-// Relative slowdown of compute at scale: stragglers and synchronisation, per doubling of GPUs beyond one 8-GPU node.
-double scale_out_factor(const StackProfile& stack, int world_size) {
-  if (world_size <= 8) return 1.0;
-  return 1.0 + stack.scale_out_slowdown * std::log2(world_size / 8.0);
-}
-
-Seconds host_floor(const Segment& segment, const PricingContext& context) {
-  if (segment.host_layers == 0) return Seconds(0);
-  const StackProfile& stack = context.profile->stack;
-  const double tp = 1.0 + stack.host_tp_growth * std::log2(static_cast<double>(context.tp)) / 3.0;
-  Seconds floor = segment.phase == Phase::forward ? stack.host_forward : stack.host_backward;
-  if (segment.recomputes_forward) floor += stack.host_forward;
-  return segment.host_layers * tp * floor;
-}
-
-// Two in-order streams; a step with after == -1 waits for everything before it.
-void schedule_steps(const Segment& segment, std::vector<StepTime>& times) {
-  Seconds compute_free{}, tp_free{};
-  for (std::size_t i = 0; i < segment.steps.size(); ++i) {
-    const bool comm = std::holds_alternative<TpCollective>(segment.steps[i].work);
-    Seconds& own = comm ? tp_free : compute_free;
-    const Seconds other = comm ? compute_free : tp_free;
-    const int after = segment.steps[i].after;
-    const Seconds ready = after < 0 ? other : times[static_cast<std::size_t>(after)].end;
-    times[i].start = std::max(own, ready);
-    times[i].end = times[i].start + times[i].duration;
-    own = times[i].end;
-  }
-}
-
-// Compute slows by kappa for as long as a TP collective runs beside it.
-void add_contention(const Segment& segment, double kappa, std::vector<StepTime>& times) {
-  std::vector<StepTime> slowed = times;
-  for (std::size_t i = 0; i < times.size(); ++i) {
-    if (!std::holds_alternative<Operator>(segment.steps[i].work)) continue;
-    for (std::size_t j = 0; j < times.size(); ++j) {
-      if (!std::holds_alternative<TpCollective>(segment.steps[j].work)) continue;
-      const Seconds overlap = std::min(times[i].end, times[j].end) - std::max(times[i].start, times[j].start);
-      if (overlap.value > 0) slowed[i].duration += kappa * overlap;
-    }
-  }
-  times = std::move(slowed);
-}
-
-void add_operator(const Operator& op, Seconds time, WorkPrice& price) {
-  price.compute += time;
-  if (std::holds_alternative<Gemm>(op.work)) price.gemm += time;
-  if (std::holds_alternative<Attention>(op.work)) price.attention += time;
-  if (std::holds_alternative<MemoryBound>(op.work)) price.memory_bound += time;
-}
-
-SegmentTimes price_segment(const Segment& segment, const PricingContext& context, const std::vector<Tier>& tp_tiers,
-                           double scale) {
-  const Profile& profile = *context.profile;
-  SegmentTimes result;
-  std::vector<StepTime> times(segment.steps.size());
-  bool overlapped = false;
-  for (std::size_t i = 0; i < segment.steps.size(); ++i) {
-    if (const auto* op = std::get_if<Operator>(&segment.steps[i].work)) {
-      times[i].duration = scale * operator_time(*op, profile.device, profile.stack.attention);
-      add_operator(*op, times[i].duration, result.price);
-      continue;
-    }
-    const auto& c = std::get<TpCollective>(segment.steps[i].work);
-    const Seconds time = collective_cost(c.kind, c.bytes, tp_tiers, profile.device, profile.network).time;
-    times[i].duration = c.exposed * time;
-    result.price.tp_busy += time;
-    result.price.tp_bytes = std::max(result.price.tp_bytes, c.bytes);
-    ++result.price.tp_collectives;
-    overlapped = overlapped || segment.steps[i].after >= 0;
-  }
-  schedule_steps(segment, times);
-  if (overlapped && profile.stack.contention > 0) {
-    add_contention(segment, profile.stack.contention, times);
-    schedule_steps(segment, times);
-  }
-  Seconds makespan{}, busy{};
-  for (std::size_t i = 0; i < times.size(); ++i) {
-    makespan = std::max(makespan, times[i].end);
-    if (std::holds_alternative<Operator>(segment.steps[i].work)) busy += times[i].duration;
-    result.steps.push_back(times[i].duration);
-  }
-  result.price.compute = busy;
-  result.price.exposed_tp = makespan - busy;
-  result.price.duration = std::max(makespan, host_floor(segment, context));
-  result.price.host = result.price.duration - makespan;
-  return result;
+void add_scaled(AxisPrice& sum, const AxisPrice& part, double k) {
+  sum.exposed += k * part.exposed;
+  sum.busy += k * part.busy;
+  sum.bytes = std::max(sum.bytes, part.bytes);
+  sum.collectives += static_cast<int>(k) * part.collectives;
 }
 
 void add_scaled(WorkPrice& sum, const WorkPrice& part, double k) {
   sum.duration += k * part.duration;
   sum.compute += k * part.compute;
-  sum.exposed_tp += k * part.exposed_tp;
   sum.host += k * part.host;
-  sum.tp_busy += k * part.tp_busy;
+  add_scaled(sum.tp, part.tp, k);
+  add_scaled(sum.cp, part.cp, k);
+  add_scaled(sum.ep, part.ep, k);
   sum.gemm += k * part.gemm;
   sum.attention += k * part.attention;
   sum.memory_bound += k * part.memory_bound;
-  sum.tp_bytes = std::max(sum.tp_bytes, part.tp_bytes);
-  sum.tp_collectives += static_cast<int>(k) * part.tp_collectives;
 }
 
 class Pricer {
  public:
   Pricer(const StepProgram& program, const PricingContext& context)
-      : program_(program), context_(context), scale_(scale_out_factor(context.profile->stack, context.world_size)) {
-    static const std::vector<Tier> alone;
-    const std::vector<Tier>& tp = program.paths.empty() ? alone : program.paths.front();
-    for (const Segment& segment : program.segments) segments_.push_back(price_segment(segment, context, tp, scale_));
+      : program_(program), context_(context), profile_(*context.profile), scale_(scale_out_factor(context)) {
+    for (const Segment& segment : program.segments)
+      segments_.push_back(price_segment(segment, program, context, scale_));
   }
 
   PricedProgram run() {
@@ -142,59 +48,103 @@ class Pricer {
 
   WorkPrice operator()(const Block& block) const {
     WorkPrice price;
-    for (const SegmentUse& use : block.uses)
-      add_scaled(price, segments_[static_cast<std::size_t>(use.segment)].price, use.repeat);
-    if (block.contended) {
-      const Seconds extra = context_.profile->stack.contention * price.compute;
-      price.compute += extra;
-      price.duration += extra;
-    }
+    add_uses(block.uses, price);
+    if (!block.partner.empty()) return paired(price, block.partner);
+    const Seconds slowdown = time_lost(block, price.compute);
+    if (block.only_slowdown) price = {};
+    price.compute += slowdown;
+    price.duration += slowdown;
     return price;
   }
   WorkPrice operator()(const OperatorWork& work) const {
     WorkPrice price;
-    const Seconds alone = scale_ * operator_time(work.op, context_.profile->device, context_.profile->stack.attention);
+    const Seconds alone = scale_ * operator_time(work.op, profile_.device, profile_.stack.attention);
     Seconds time = work.segment < 0 ? alone : step_of(work.segment, work.step);
-    if (work.contended) time *= 1.0 + context_.profile->stack.contention;
+    if (work.contended) time *= 1.0 + profile_.stack.contention;
     add_operator(work.op, alone, price);
     price.compute = price.duration = time;
     return price;
   }
   WorkPrice operator()(const HostIssue& host) const {
     WorkPrice price;
-    price.duration = host.segment < 0 ? context_.profile->stack.host_step
-                                      : host_floor(program_.segments[static_cast<std::size_t>(host.segment)], context_);
+    price.duration = host.segment < 0 ? profile_.stack.host_step : host_time(host.segment);
     return price;
   }
   WorkPrice operator()(const Collective& c) const {
     WorkPrice price;
-    const Seconds time =
-        c.slowdown *
-        collective_cost(c.kind, c.bytes, path(c.path), context_.profile->device, context_.profile->network).time;
+    const Seconds time = alone(c);
     price.duration = c.segment < 0 ? time : step_of(c.segment, c.step);
-    if (c.axis == Axis::tp) {
-      price.tp_busy = time;
-      price.tp_bytes = c.bytes;
-      price.tp_collectives = 1;
-    }
+    AxisPrice* axis = c.axis == Axis::tp ? &price.tp : c.axis == Axis::cp ? &price.cp : nullptr;
+    if (c.axis == Axis::ep) axis = &price.ep;
+    if (axis == nullptr) return price;
+    axis->busy = time;
+    axis->bytes = c.bytes;
+    axis->collectives = 1;
     return price;
   }
   WorkPrice operator()(const Send& send) const { return transfer(send.bytes, send.path); }
   WorkPrice operator()(const Receive& receive) const { return transfer(receive.bytes, receive.path); }
+  WorkPrice operator()(const HostCopy& copy) const {
+    WorkPrice price;
+    const Tier& tier = path(copy.path).front();
+    price.duration = profile_.network.pcie_latency + copy.bytes / (profile_.network.pcie_efficiency * tier.bandwidth);
+    return price;
+  }
+  WorkPrice operator()(const HostUpdate& update) const {
+    WorkPrice price;
+    price.duration =
+        update.bytes / (update.nvme ? profile_.device.host_nvme_bandwidth : profile_.device.host_update_bandwidth);
+    return price;
+  }
 
  private:
   const std::vector<Tier>& path(int index) const { return program_.paths[static_cast<std::size_t>(index)]; }
   Seconds step_of(int segment, int step) const {
     return segments_[static_cast<std::size_t>(segment)].steps[static_cast<std::size_t>(step)];
   }
+  // Least time of a segment from its start, as far as the host decides: its floor, or what it adds by waiting.
+  Seconds host_time(int segment) const {
+    const Segment& s = program_.segments[static_cast<std::size_t>(segment)];
+    const WorkPrice& price = segments_[static_cast<std::size_t>(segment)].price;
+    return s.host_syncs > 0 ? price.duration : host_floor(s, context_);
+  }
+  Seconds alone(const Collective& c) const {
+    return c.slowdown *
+           collective_cost(c.kind, c.bytes, path(c.path), profile_.device, profile_.network, c.outside).time;
+  }
   WorkPrice transfer(Bytes bytes, int path_index) const {
     WorkPrice price;
-    price.duration = send_time(bytes, path(path_index), context_.profile->device, context_.profile->network);
+    price.duration = send_time(bytes, path(path_index), profile_.device, profile_.network);
+    return price;
+  }
+  void add_uses(const std::vector<SegmentUse>& uses, WorkPrice& price) const {
+    for (const SegmentUse& use : uses)
+      add_scaled(price, segments_[static_cast<std::size_t>(use.segment)].price, use.repeat);
+  }
+
+  // Of compute, to communication that runs beside it.
+  Seconds time_lost(const Block& block, Seconds compute) const {
+    if (block.contended) return profile_.stack.contention * compute;
+    Seconds beside{};
+    for (int work : block.beside) beside += alone(std::get<Collective>(program_.works[static_cast<std::size_t>(work)]));
+    return profile_.stack.fsdp_contention * std::min(beside, compute);
+  }
+
+  // Expert-parallel communication of a forward hides under the backward's compute and the other way round; compute
+  // loses `contention` of the time that is hidden.
+  WorkPrice paired(WorkPrice price, const std::vector<SegmentUse>& partner) const {
+    add_uses(partner, price);
+    const Seconds hidden = std::min(price.ep.exposed, price.compute);
+    const Seconds lost = profile_.stack.contention * hidden;
+    price.ep.exposed -= hidden;
+    price.compute += lost;
+    price.duration += lost - hidden;
     return price;
   }
 
   const StepProgram& program_;
   const PricingContext& context_;
+  const Profile& profile_;
   double scale_;
   std::vector<SegmentTimes> segments_;
 };

@@ -10,18 +10,25 @@
 
 namespace trainyard {
 
-// duration = compute + exposed_tp + host. tp_busy includes what is hidden.
+// Collectives of one axis inside a work.
+struct AxisPrice {
+  Seconds exposed{};  // compute stream waits for them
+  Seconds busy{};     // their own time, hidden or not
+  Bytes bytes{};      // largest NCCL message
+  int collectives = 0;
+  friend bool operator==(const AxisPrice&, const AxisPrice&) = default;
+};
+
+// duration = compute + exposed of every axis + host.
 struct WorkPrice {
   Seconds duration{};
-  Seconds compute{};     // kernels on the compute stream
-  Seconds exposed_tp{};  // compute stream waits for a TP collective
-  Seconds host{};        // the host's issue rate is the limit
-  Seconds tp_busy{};     // TP collectives' own time
-  Seconds gemm{};        // parts of compute
+  Seconds compute{};  // kernels on the compute stream
+  Seconds host{};     // the host's issue rate is the limit, or it waits for the GPU
+  AxisPrice tp, cp, ep;
+  Seconds gemm{};  // parts of compute
   Seconds attention{};
   Seconds memory_bound{};
-  Bytes tp_bytes{};  // NCCL message bytes of its TP collectives
-  int tp_collectives = 0;
+  Seconds exposed() const { return tp.exposed + cp.exposed + ep.exposed; }
   friend bool operator==(const WorkPrice&, const WorkPrice&) = default;
 };
 
@@ -34,6 +41,7 @@ struct PricingContext {
   const Profile* profile = nullptr;
   int world_size = 1;
   int tp = 1;
+  bool sharded = false;  // parameters are gathered unit by unit
 };
 
 PricedProgram price(const StepProgram& program, const PricingContext& context);

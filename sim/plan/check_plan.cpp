@@ -41,6 +41,7 @@ bool PlanChecker::check_sizes() {
     add("etp", fmt::format("expert_tensor_parallel_size is {}, must be at least 1, or absent for "
                            "tensor_model_parallel_size",
                            plan_.expert_tensor_parallel));
+  check_optional_sizes();
   const bool plan_is_positive = problems_.size() == before;
   at_least("sequence", "sequence_length", workload_.sequence_length, 1);
   at_least("model", "the model's number of layers", model_.layers, 1);
@@ -48,6 +49,25 @@ bool PlanChecker::check_sizes() {
   at_least("model", "the model's number of heads", model_.heads, 1);
   at_least("model", "the model's number of key-value heads", model_.kv_heads, 1);
   return plan_is_positive;
+}
+
+// Where 0 means "not given".
+void PlanChecker::check_optional_sizes() {
+  const auto not_negative = [this](const char* axis, const char* key, std::int64_t value) {
+    if (value < 0) add(axis, fmt::format("{} is {}, must be at least 1, or absent", key, value));
+  };
+  const Sharding& sharding = plan_.sharding;
+  not_negative("schedule", "microbatch_group_size_per_vp_stage", plan_.interleave_group);
+  not_negative("cp", "the all-to-all part of hierarchical_context_parallel_sizes", plan_.context_parallel_inner);
+  not_negative("recompute", "recompute_num_layers", plan_.recompute_layers);
+  not_negative("offload", "cpu_offloading_num_layers", plan_.activation_offload_layers);
+  not_negative("dp", "data_parallel_shard_degree", sharding.group);
+  not_negative("dp", "num_distributed_optimizer_instances", sharding.replicas);
+  not_negative("dp", "reshard_after_forward", sharding.reshard_group);
+  not_negative("dp", "zero_hpz_partition_size", sharding.secondary_group);
+  not_negative("dp", "reduce_bucket_size", sharding.reduce_bucket);
+  if (sharding.prefetch_units < 0)
+    add("dp", fmt::format("fsdp_prefetch_units is {}, must be at least 0", sharding.prefetch_units));
 }
 
 void PlanChecker::check_rank_order() {
@@ -81,18 +101,6 @@ void PlanChecker::check_world() {
                            plan_.data_parallel, count_text(needed), gpus, fit));
 }
 
-void PlanChecker::check_schedule() {
-  const bool v_shaped = plan_.schedule == ScheduleKind::zb_v || plan_.schedule == ScheduleKind::dualpipe;
-  if (plan_.schedule == ScheduleKind::interleaved && plan_.virtual_stages == 1)
-    add("schedule", "schedule interleaved needs num_virtual_stages_per_pipeline_rank > 1; with 1 it is 1f1b");
-  if (plan_.schedule != ScheduleKind::interleaved && !v_shaped && plan_.virtual_stages > 1)
-    add("schedule", fmt::format("num_virtual_stages_per_pipeline_rank {} needs schedule interleaved, not {}",
-                                plan_.virtual_stages, name(plan_.schedule)));
-  if (v_shaped && plan_.virtual_stages > 2)
-    add("schedule", fmt::format("schedule {} has two chunks per rank, not num_virtual_stages_per_pipeline_rank {}",
-                                name(plan_.schedule), plan_.virtual_stages));
-}
-
 void PlanChecker::check_batch() {
   const std::int64_t dp = data_parallel();
   if (dp == 0) {
@@ -110,13 +118,10 @@ void PlanChecker::check_batch() {
                                     multiples_around(plan_.global_batch_size, step)));
   const std::int64_t micro_batches = plan_.global_batch_size / step;
   if (saturating_product({micro_batches, model_chunks()}) > most_pipeline_passes)
-    add("batch", fmt::format("{} micro-batches through {} model chunks are more passes than are simulated (at most {})",
-                             micro_batches, count_text(model_chunks()), most_pipeline_passes));
-  if (plan_.schedule == ScheduleKind::interleaved && plan_.virtual_stages > 1 &&
-      micro_batches % plan_.pipeline_parallel != 0)
-    add("schedule", fmt::format("{} micro-batches (global_batch_size {} / {}) are not divisible by "
-                                "pipeline_model_parallel_size {}, which the interleaved schedule needs",
-                                micro_batches, plan_.global_batch_size, step, plan_.pipeline_parallel));
+    return add("batch",
+               fmt::format("{} micro-batches through {} model chunks are more passes than are simulated (at most {})",
+                           micro_batches, count_text(model_chunks()), most_pipeline_passes));
+  if (schedule_fits_virtual_stages_) check_pipeline_shape(static_cast<int>(micro_batches));
 }
 
 void PlanChecker::check_explicit_placement() {
@@ -143,37 +148,6 @@ void PlanChecker::check_explicit_placement() {
   }
 }
 
-void PlanChecker::check_supported() {
-  if (plan_.context_parallel > 1)
-    add_unsupported("cp", fmt::format("context_parallel_size {} is", plan_.context_parallel));
-  if (plan_.expert_parallel > 1)
-    add_unsupported("ep", fmt::format("expert_model_parallel_size {} is", plan_.expert_parallel));
-  if (model_.moe) add_unsupported("model", "a mixture-of-experts model is");
-  if (model_.latent_attention) add_unsupported("model", "multi-head latent attention is");
-  switch (plan_.data_parallel_kind) {
-    case DataParallelKind::ddp:
-    case DataParallelKind::zero1:
-      break;
-    case DataParallelKind::zero2:
-    case DataParallelKind::zero3:
-    case DataParallelKind::fsdp:
-    case DataParallelKind::hsdp:
-      add_unsupported("dp", fmt::format("data_parallel {} is", name(plan_.data_parallel_kind)));
-  }
-  switch (plan_.schedule) {
-    case ScheduleKind::gpipe:
-    case ScheduleKind::one_f_one_b:
-    case ScheduleKind::interleaved:
-      break;
-    case ScheduleKind::zb_h1:
-    case ScheduleKind::zb_h2:
-    case ScheduleKind::zb_v:
-    case ScheduleKind::dualpipe:
-      add_unsupported("schedule", fmt::format("schedule {} is", name(plan_.schedule)));
-  }
-  if (workload_.precision == DataType::fp8) add_unsupported("precision", "fp8 precision is");
-}
-
 std::vector<PlanProblem> check_plan(const Plan& plan, const ModelShape& model, const Workload& workload,
                                     const Cluster& cluster) {
   return PlanChecker(plan, model, workload, cluster).problems();
@@ -184,11 +158,16 @@ Plan resolved(const Plan& plan, const ModelShape& model, const Cluster& cluster)
   if (full.data_parallel == 0)
     full.data_parallel = cluster.world_size() / (plan.tensor_parallel * plan.context_parallel * plan.pipeline_parallel);
   if (full.expert_tensor_parallel == 0) full.expert_tensor_parallel = plan.tensor_parallel;
+  if (full.sharding.group == 0 && full.sharding.replicas > 0)
+    full.sharding.group = full.data_parallel * full.context_parallel / full.sharding.replicas;
+  full.sharding.replicas = 0;
   if (full.layers_per_chunk.empty()) {
-    std::optional<std::vector<int>> split = split_layers(model.layers, plan.pipeline_parallel * plan.virtual_stages);
+    std::optional<std::vector<int>> split =
+        split_layers(model.layers, plan.pipeline_parallel, plan.virtual_stages, plan.pipeline_ends);
     assert(split);
     full.layers_per_chunk = std::move(*split);
   }
+  full.pipeline_ends = {};
   return full;
 }
 

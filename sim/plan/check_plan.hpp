@@ -26,7 +26,8 @@ std::vector<PlanProblem> check_plan(const Plan& plan, const ModelShape& model, c
                                     const Cluster& cluster);
 
 // The plan with its defaults filled in: data_parallel from the world size, expert_tensor_parallel from
-// tensor_parallel, layers_per_chunk from the layer count. Call after check_plan found nothing.
+// tensor_parallel, layers_per_chunk from the layer count and pipeline_ends, sharding.group from sharding.replicas (both
+// of which are then cleared). Call after check_plan found nothing.
 Plan resolved(const Plan& plan, const ModelShape& model, const Cluster& cluster);
 
 }  // namespace trainyard

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "sim/plan/expert_grid.hpp"
 #include "topology/group_path.hpp"
 
 namespace trainyard {
@@ -68,34 +69,165 @@ class Slowest {
   const TierPath* path_ = nullptr;
 };
 
-StagePaths stage_paths(const RankLayout& layout, PathsByPattern& paths, int stage) {
-  Slowest slowest_tp, slowest_gradients, slowest_next;
-  std::vector<DeviceId> devices;
-  const auto device = [&](const RankCoordinates& at) { return layout.device[layout.rank(at).index()]; };
-  const int next = (stage + 1) % layout.pp;
-  for (int dp = 0; dp < layout.dp; ++dp)
-    for (int cp = 0; cp < layout.cp; ++cp) {
-      devices.clear();
-      for (int tp = 0; tp < layout.tp; ++tp) devices.push_back(device({tp, cp, dp, stage}));
-      if (layout.tp > 1) slowest_tp.consider(paths.path(devices));
-    }
-  for (int tp = 0; tp < layout.tp; ++tp) {
-    devices.clear();
-    for (int dp = 0; dp < layout.dp; ++dp)
-      for (int cp = 0; cp < layout.cp; ++cp) devices.push_back(device({tp, cp, dp, stage}));
-    if (devices.size() > 1) slowest_gradients.consider(paths.path(devices));
-    for (int dp = 0; dp < layout.dp && layout.pp > 1; ++dp)
-      slowest_next.consider(paths.path({device({tp, 0, dp, stage}), device({tp, 0, dp, next})}));
+// Collects the slowest path of every kind of group of one stage.
+class StageGroups {
+ public:
+  StageGroups(const Plan& plan, const RankLayout& layout, const ExpertGrid& experts, PathsByPattern& paths,
+              const CommunicationPaths& sizes, bool moe, int stage)
+      : plan_(plan), layout_(layout), experts_(experts), paths_(paths), sizes_(sizes), moe_(moe), stage_(stage) {}
+
+  StagePaths find() {
+    StagePaths found;
+    dense_groups(found);
+    gradient_groups(found);
+    if (moe_) expert_groups(found);
+    if (layout_.pp > 1) neighbours(found);
+    return found;
   }
-  return {slowest_tp.get(), slowest_gradients.get(), slowest_next.get()};
+
+ private:
+  DeviceId device(const RankCoordinates& at) const { return layout_.device[layout_.rank(at).index()]; }
+  void consider(Slowest& slowest) {
+    if (members_.size() > 1) slowest.consider(paths_.path(members_));
+    members_.clear();
+  }
+
+  void dense_groups(StagePaths& found) {
+    Slowest tp, cp, cp_inner;
+    for (int dp = 0; dp < layout_.dp; ++dp) {
+      for (int c = 0; c < layout_.cp; ++c) {
+        for (int t = 0; t < layout_.tp; ++t) members_.push_back(device({t, c, dp, stage_}));
+        consider(tp);
+      }
+      if (layout_.cp == 1) continue;
+      const int inner = sizes_.cp_inner, outer = layout_.cp / inner;
+      for (int t = 0; t < layout_.tp; ++t) {
+        for (int i = 0; i < inner; ++i) {
+          for (int o = 0; o < outer; ++o) members_.push_back(device({t, o * inner + i, dp, stage_}));
+          consider(cp);
+        }
+        for (int o = 0; o < outer; ++o) {
+          for (int i = 0; i < inner; ++i) members_.push_back(device({t, o * inner + i, dp, stage_}));
+          consider(cp_inner);
+        }
+      }
+    }
+    found.tp = tp.get();
+    found.cp = cp.get();
+    found.cp_inner = cp_inner.get();
+  }
+
+  void gradient_groups(StagePaths& found) {
+    Slowest whole, shard, replicas, secondary;
+    for (int t = 0; t < layout_.tp; ++t) {
+      const std::vector<RankId> ranks = layout_.gradient_group(layout_.rank({t, 0, 0, stage_}));
+      const auto strided = [&](std::size_t first, std::size_t count, std::size_t stride, Slowest& slowest) {
+        for (std::size_t i = 0; i < count; ++i) members_.push_back(layout_.device[ranks[first + i * stride].index()]);
+        consider(slowest);
+      };
+      const std::size_t n = ranks.size(), group = static_cast<std::size_t>(sizes_.shard_group);
+      strided(0, n, 1, whole);
+      if (group < n) {
+        for (std::size_t first = 0; first < n; first += group) strided(first, group, 1, shard);
+        for (std::size_t first = 0; first < group; ++first) strided(first, n / group, group, replicas);
+      }
+      const std::size_t inner = static_cast<std::size_t>(plan_.sharding.secondary_group);
+      for (std::size_t first = 0; inner > 1 && first < n; first += inner) strided(first, inner, 1, secondary);
+    }
+    found.gradients = whole.get();
+    found.shard = sizes_.shard_group < layout_.dp * layout_.cp ? shard.get() : found.gradients;
+    found.replicas = replicas.get();
+    found.secondary = secondary.get();
+  }
+
+  void expert_groups(StagePaths& found) {
+    const auto slowest = [&](int outer, int inner, int size, const auto& at) {
+      Slowest s;
+      for (int o = 0; o < outer; ++o)
+        for (int i = 0; i < inner; ++i) {
+          for (int k = 0; k < size; ++k) members_.push_back(layout_.device[experts_.rank(at(o, i, k)).index()]);
+          consider(s);
+        }
+      return s.get();
+    };
+    const ExpertGrid& g = experts_;
+    found.ep = slowest(g.edp, g.etp, g.ep, [&](int o, int i, int k) { return ExpertCoordinates{i, k, o, stage_}; });
+    found.etp = slowest(g.edp, g.ep, g.etp, [&](int o, int i, int k) { return ExpertCoordinates{k, i, o, stage_}; });
+    found.expert_gradients = slowest(g.ep, g.etp, g.edp, [&](int o, int i, int k) {
+      return ExpertCoordinates{i, o, k, stage_};
+    });
+  }
+
+  void neighbours(StagePaths& found) {
+    const int next = (stage_ + 1) % layout_.pp, mirror = layout_.pp - 1 - stage_;
+    Slowest to_next, to_mirror;
+    for (int t = 0; t < layout_.tp; ++t)
+      for (int dp = 0; dp < layout_.dp; ++dp) {
+        members_ = {device({t, 0, dp, stage_}), device({t, 0, dp, next})};
+        consider(to_next);
+        if (mirror == stage_) continue;
+        members_ = {device({t, 0, dp, stage_}), device({t, 0, dp, mirror})};
+        consider(to_mirror);
+      }
+    found.next_stage = to_next.get();
+    found.mirror = to_mirror.get();
+  }
+
+  const Plan& plan_;
+  const RankLayout& layout_;
+  const ExpertGrid& experts_;
+  PathsByPattern& paths_;
+  const CommunicationPaths& sizes_;
+  bool moe_;
+  int stage_;
+  std::vector<DeviceId> members_;
+};
+
+// The all-to-all part stays inside a node where the plan does not say otherwise.
+int inner_context_parallel(const Plan& plan, const RankLayout& layout, const Cluster& cluster) {
+  if (plan.context_parallel_kind != ContextParallelKind::hierarchical) return 1;
+  if (plan.context_parallel_inner > 0) return plan.context_parallel_inner;
+  int inner = 1;
+  for (int n = 2; n <= layout.cp; ++n)
+    if (layout.cp % n == 0 && layout.cp_stride * n <= cluster.gpus_per_node()) inner = n;
+  return inner;
+}
+
+// Without a given size hybrid sharding stays inside a node.
+int shard_group_size(const Plan& plan, const RankLayout& layout, const Cluster& cluster) {
+  const int all = layout.dp * layout.cp;
+  if (plan.sharding.group > 0) return plan.sharding.group;
+  if (plan.data_parallel_kind != DataParallelKind::hsdp) return all;
+  const std::vector<RankId> ranks = layout.gradient_group(RankId(0));
+  const NodeId first = cluster.node_of(layout.device[ranks.front().index()]);
+  int same_node = 0;
+  while (same_node < all && cluster.node_of(layout.device[ranks[static_cast<std::size_t>(same_node)].index()]) == first)
+    ++same_node;
+  return all % same_node == 0 ? same_node : all;
+}
+
+TierPath host_path(const Cluster& cluster) { return {{1, LinkClass::phb, cluster.pcie_bandwidth, Seconds(0), false}}; }
+
+int islands(const TierPath& path) {
+  int n = 1;
+  for (const Tier& tier : path)
+    if (tier.link != LinkClass::nvlink) n *= tier.ranks;
+  return n;
 }
 
 }  // namespace
 
-CommunicationPaths communication_paths(const RankLayout& layout, const Routes& routes) {
+CommunicationPaths communication_paths(const Plan& plan, const RankLayout& layout, const Routes& routes, bool moe) {
   CommunicationPaths paths;
+  const Cluster& cluster = routes.cluster();
+  paths.cp_inner = inner_context_parallel(plan, layout, cluster);
+  paths.shard_group = shard_group_size(plan, layout, cluster);
+  paths.host = host_path(cluster);
   PathsByPattern patterns(routes);
-  for (int stage = 0; stage < layout.pp; ++stage) paths.stages.push_back(stage_paths(layout, patterns, stage));
+  const ExpertGrid experts = moe ? expert_grid(plan, layout.world_size()) : ExpertGrid{};
+  for (int stage = 0; stage < layout.pp; ++stage)
+    paths.stages.push_back(StageGroups(plan, layout, experts, patterns, paths, moe, stage).find());
+  paths.ep_nodes = islands(paths.stages.front().ep);
   if (layout.pp > 1)
     paths.embedding =
         group_path(routes, std::vector<DeviceId>{layout.device[layout.rank({0, 0, 0, 0}).index()],

@@ -14,16 +14,30 @@ using TierPath = std::vector<Tier>;
 
 struct StagePaths {
   TierPath tp;
-  TierPath gradients;   // data x context parallel
-  TierPath next_stage;  // to the same rank of the following stage (of the last: to the first)
+  TierPath cp;        // the ring of hierarchical context parallelism, else the whole group
+  TierPath cp_inner;  // its all-to-all
+  TierPath ep;
+  TierPath etp;
+  TierPath gradients;         // data x context parallel
+  TierPath expert_gradients;  // replicas of an expert shard
+  TierPath shard;             // ranks that share one copy of the states (FSDP, HSDP, ZeRO-3)
+  TierPath replicas;          // of such a copy
+  TierPath secondary;         // ZeRO++ hpZ
+  TierPath next_stage;        // to the same rank of the following stage (of the last: to the first)
+  TierPath mirror;            // to the stage that holds the other copy of a bidirectional pipeline's chunks
 };
 
 struct CommunicationPaths {
   std::vector<StagePaths> stages;
   TierPath embedding;  // first and last stage, for tied embeddings
   TierPath world;
+  TierPath host;        // one GPU and the memory of its host
+  int cp_inner = 1;     // members of the all-to-all of hierarchical context parallelism
+  int ep_nodes = 1;     // NVLink islands that one expert-parallel group sits on
+  int shard_group = 1;  // members of `shard`
 };
 
-CommunicationPaths communication_paths(const RankLayout& layout, const Routes& routes);
+// `plan` is resolved and is the one that was laid out; `moe`: the model has expert groups.
+CommunicationPaths communication_paths(const Plan& plan, const RankLayout& layout, const Routes& routes, bool moe);
 
 }  // namespace trainyard

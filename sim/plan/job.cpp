@@ -10,6 +10,22 @@
 #include "topology/cluster_yaml.hpp"
 
 namespace trainyard {
+namespace {
+
+void check_precision(const Job& job, const YamlValue& workload) {
+  const DeviceProfile& device = job.profile.device;
+  if (job.workload.precision == DataType::bf16 && !device.bf16)
+    workload.fail(device.name + " has no bf16", "precision: fp16");
+  if (job.workload.precision == DataType::fp8 && device.peak_fp8.value <= 0)
+    workload.fail(device.name + " has no fp8", device.bf16 ? "precision: bf16" : "precision: fp16");
+  if (job.workload.precision == DataType::nvfp4 && device.peak_fp4.value <= 0)
+    workload.fail(device.name + " has no NVFP4", device.peak_fp8.value > 0 ? "precision: fp8" : "precision: bf16");
+  // Block-scaled MXFP8 came with the tensor cores that have NVFP4 (Blackwell).
+  const bool block_scaled = job.workload.precision == DataType::fp8 && job.workload.fp8_recipe == Fp8Recipe::mxfp8;
+  if (block_scaled && device.peak_fp4.value <= 0) workload.fail(device.name + " has no MXFP8", "fp8_recipe: blockwise");
+}
+
+}  // namespace
 
 Job load_job(const std::string& scenario, const std::vector<std::pair<std::string, std::string>>& overrides,
              const std::optional<std::string>& profile_file) {
@@ -36,8 +52,7 @@ Job load_job(const std::string& scenario, const std::vector<std::pair<std::strin
   top.finish();
   job.profile = load_profile(job.cluster.gpu, job.cluster.fabric.network, stack ? stack->as_string() : "megatron-core");
   if (profile_file) job.profile = with_profile_file(std::move(job.profile), *profile_file);
-  if (job.workload.precision == DataType::bf16 && !job.profile.device.bf16)
-    workload.fail(job.profile.device.name + " has no bf16", "precision: fp16");
+  check_precision(job, workload);
   return job;
 }
 

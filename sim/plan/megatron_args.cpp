@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "sim/base/text_input.hpp"
 #include "sim/plan/layer_split.hpp"
 #include "sim/plan/megatron_patterns.hpp"
 #include "sim/plan/megatron_reader.hpp"
@@ -25,8 +26,18 @@ void MegatronReader::read_workload() {
   const bool bf16 = flags_.given("--bf16"), fp16 = flags_.given("--fp16");
   if (bf16 && fp16) flags_.fail("--fp16", "--bf16 and --fp16 exclude each other");
   const bool fp8 = flags_.choice("--fp8-format", {"hybrid", "e4m3"}).has_value();
-  workload.precision = fp8 ? DataType::fp8 : bf16 ? DataType::bf16 : fp16 ? DataType::fp16 : DataType::fp32;
-  if (!bf16 && !fp16 && !fp8) defaulted("precision: fp32 (neither --bf16 nor --fp16)");
+  const bool fp4 = flags_.choice("--fp4-format", {"e2m1"}).has_value();
+  flags_.choice("--fp4-recipe", {"nvfp4"});
+  if (fp8 && fp4) flags_.fail("--fp4-format", "--fp8-format and --fp4-format exclude each other");
+  workload.precision = fp4    ? DataType::nvfp4
+                       : fp8  ? DataType::fp8
+                       : bf16 ? DataType::bf16
+                       : fp16 ? DataType::fp16
+                              : DataType::fp32;
+  if (const auto recipe = flags_.choice("--fp8-recipe", {"delayed", "tensorwise", "blockwise", "mxfp8"}))
+    workload.fp8_recipe = *fp8_recipe_from(*recipe);
+  import_.plan.fp8_param_gather = flags_.given("--fp8-param-gather");
+  if (!bf16 && !fp16 && !fp8 && !fp4) defaulted("precision: fp32 (neither --bf16 nor --fp16)");
 }
 
 void MegatronReader::read_batch() {
@@ -49,36 +60,69 @@ void MegatronReader::read_batch() {
 }
 
 void MegatronReader::read_pipeline() {
-  Plan& plan = import_.plan;
-  if (const std::optional<std::string> layout = flags_.word("--pipeline-model-parallel-layout")) {
-    const std::optional<std::vector<int>> layers = layers_of_layout(*layout);
-    if (!layers || layers->size() % static_cast<std::size_t>(plan.pipeline_parallel) != 0)
-      flags_.fail("--pipeline-model-parallel-layout",
-                  fmt::format("--pipeline-model-parallel-layout '{}' does not describe a multiple of {} chunks",
-                              *layout, plan.pipeline_parallel),
-                  "as in \"Et|(tt|)*3,t||L\"");
-    plan.layers_per_chunk = *layers;
-    plan.virtual_stages = static_cast<int>(layers->size()) / plan.pipeline_parallel;
-  } else {
-    read_accounted_ends();
-  }
-  plan.schedule = plan.virtual_stages > 1 ? ScheduleKind::interleaved : ScheduleKind::one_f_one_b;
+  if (const std::optional<std::string> layout = flags_.word("--pipeline-model-parallel-layout"))
+    read_layout(*layout);
+  else
+    read_pipeline_ends();
+  set_size("--microbatch-group-size-per-virtual-pipeline-stage", import_.plan.interleave_group);
+  read_schedule();
 }
 
-// --account-for-embedding/loss-in-pipeline-split: each counts as one layer of the first or last chunk.
-void MegatronReader::read_accounted_ends() {
+void MegatronReader::read_layout(const std::string& text) {
+  constexpr std::string_view flag = "--pipeline-model-parallel-layout";
   Plan& plan = import_.plan;
-  const int embedding = flags_.given("--account-for-embedding-in-pipeline-split") ? 1 : 0;
-  const int loss = flags_.given("--account-for-loss-in-pipeline-split") ? 1 : 0;
-  read_virtual_stages(embedding + loss);
-  read_uneven_pipeline();
+  const std::optional<PipelineLayout> layout = pipeline_layout(text);
+  if (!layout || layout->layers.size() % static_cast<std::size_t>(plan.pipeline_parallel) != 0)
+    flags_.fail(flag,
+                fmt::format("{} '{}' does not describe a multiple of {} chunks", flag, text, plan.pipeline_parallel),
+                "as in \"Et|(tt|)*3,t||L\"");
+  plan.layers_per_chunk = layout->layers;
+  plan.virtual_stages = static_cast<int>(layout->layers.size()) / plan.pipeline_parallel;
+  const std::optional<int> predictions = layout->prediction_chunk();
+  if (!predictions)
+    not_understood(fmt::format("{} '{}': all prediction layers are taken to be in the last chunk", flag, text));
+  plan.prediction_chunk = predictions.value_or(-1);
+}
+
+// --decoder-first/last-pipeline-num-layers and --account-for-embedding/loss-in-pipeline-split. What the plan's own
+// split gives anyway is not repeated.
+void MegatronReader::read_pipeline_ends() {
+  Plan& plan = import_.plan;
+  PipelineEnds ends;
+  ends.embedding_counts = flags_.given("--account-for-embedding-in-pipeline-split");
+  ends.loss_counts = flags_.given("--account-for-loss-in-pipeline-split");
+  read_virtual_stages((ends.embedding_counts ? 1 : 0) + (ends.loss_counts ? 1 : 0));
+  const auto first = flags_.integer("--decoder-first-pipeline-num-layers", 0, max_model_layers);
+  const auto last = flags_.integer("--decoder-last-pipeline-num-layers", 0, max_model_layers);
+  if (first) ends.first_layers = static_cast<int>(*first);
+  if (last) ends.last_layers = static_cast<int>(*last);
+  if (ends == PipelineEnds{}) return;
+  const std::int64_t layers = import_.model.layers;
   const std::int64_t chunks = static_cast<std::int64_t>(plan.pipeline_parallel) * plan.virtual_stages;
-  const std::int64_t slots = import_.model.layers + embedding + loss;
-  if (embedding + loss == 0 || !plan.layers_per_chunk.empty() || chunks > slots || slots % chunks != 0) return;
-  std::vector<int> layers(static_cast<std::size_t>(chunks), static_cast<int>(slots / chunks));
-  layers.front() -= embedding;
-  layers.back() -= loss;
-  if (split_layers(import_.model.layers, chunks) != layers) plan.layers_per_chunk = std::move(layers);
+  if (chunks > layers + 2) return;  // check_plan explains
+  const auto split = split_layers(layers, plan.pipeline_parallel, plan.virtual_stages, ends);
+  if (!split && (first || last))
+    flags_.fail(first ? "--decoder-first-pipeline-num-layers" : "--decoder-last-pipeline-num-layers",
+                fmt::format("{} layers less those of the first and last pipeline rank do not split evenly over the "
+                            "other ranks of {} and {} virtual stages",
+                            layers, plan.pipeline_parallel, plan.virtual_stages));
+  if (split_layers(layers, chunks) != split) plan.pipeline_ends = ends;
+}
+
+// Zero Bubble is not in Megatron-LM but in its fork sail-sg/zero-bubble-pipeline-parallelism: with as many pending
+// backwards as 1F1B it is the hand-written H1, with twice as many H2.
+void MegatronReader::read_schedule() {
+  Plan& plan = import_.plan;
+  const bool zero_bubble = flags_.given("--enable-zero-bubble"), v_shaped = flags_.given("--zero-bubble-v-schedule");
+  const auto pending = flags_.integer("--zero-bubble-max-pending-backward", 1, largest_megatron_size);
+  const bool post_validation = flags_.given("--enable-optimizer-post-validation");
+  plan.schedule = plan.virtual_stages > 1 ? "interleaved" : "1f1b";
+  if (!zero_bubble && !v_shaped) return;
+  plan.optimizer_post_validation = post_validation;
+  const bool twice = pending && *pending >= 2 * std::int64_t{plan.pipeline_parallel};
+  plan.schedule = v_shaped ? "zb-v" : twice ? "zb-h2" : "zb-h1";
+  constexpr int v_shaped_stages = 2;
+  if (v_shaped) plan.virtual_stages = v_shaped_stages;
 }
 
 void MegatronReader::read_virtual_stages(std::int64_t extra_layers) {
@@ -97,60 +141,6 @@ void MegatronReader::read_virtual_stages(std::int64_t extra_layers) {
   plan.virtual_stages = static_cast<int>(layers / plan.pipeline_parallel / *per_chunk);
 }
 
-// --decoder-first/last-pipeline-num-layers: layers of the first and last pipeline rank, the others share the rest; each
-// rank's layers spread evenly over its chunks.
-void MegatronReader::read_uneven_pipeline() {
-  Plan& plan = import_.plan;
-  const auto first = flags_.integer("--decoder-first-pipeline-num-layers", 0, max_model_layers);
-  const auto last = flags_.integer("--decoder-last-pipeline-num-layers", 0, max_model_layers);
-  if (!first && !last) return;
-  const std::int64_t ranks = plan.pipeline_parallel, chunks_per_rank = plan.virtual_stages;
-  const std::int64_t rest = import_.model.layers - first.value_or(0) - last.value_or(0);
-  const std::int64_t sharing = ranks - (first ? 1 : 0) - (last ? 1 : 0);
-  const bool shared_evenly = sharing > 0 ? rest >= 0 && rest % (sharing * chunks_per_rank) == 0 : rest == 0;
-  if (sharing < 0 || !shared_evenly || first.value_or(0) % chunks_per_rank != 0 ||
-      last.value_or(0) % chunks_per_rank != 0)
-    flags_.fail(
-        first ? "--decoder-first-pipeline-num-layers" : "--decoder-last-pipeline-num-layers",
-        fmt::format("{} layers less those of the first and last pipeline rank do not split evenly over the other "
-                    "{} ranks and {} virtual stages",
-                    import_.model.layers, sharing, chunks_per_rank));
-  if (ranks * chunks_per_rank > import_.model.layers + 2) return;  // check_plan explains
-  for (std::int64_t chunk = 0; chunk < chunks_per_rank; ++chunk)
-    for (std::int64_t rank = 0; rank < ranks; ++rank) {
-      std::int64_t layers = sharing > 0 ? rest / sharing : 0;
-      if (first && rank == 0)
-        layers = *first;
-      else if (last && rank == ranks - 1)
-        layers = *last;
-      plan.layers_per_chunk.push_back(static_cast<int>(layers / chunks_per_rank));
-    }
-}
-
-void MegatronReader::read_data_parallel() {
-  DataParallelKind& kind = import_.plan.data_parallel_kind;
-  const bool distributed_optimizer = flags_.given("--use-distributed-optimizer");
-  if (distributed_optimizer) kind = DataParallelKind::zero1;
-  const std::optional<std::string> strategy =
-      flags_.choice("--data-parallel-sharding-strategy", {"no_shard", "optim", "optim_grads", "optim_grads_params"});
-  const bool megatron_fsdp = flags_.given("--use-megatron-fsdp");
-  if (megatron_fsdp) {
-    const std::string shards = strategy.value_or("no_shard");
-    if (!strategy) defaulted("--data-parallel-sharding-strategy: no_shard");
-    kind = shards == "optim_grads_params" ? DataParallelKind::zero3
-           : shards == "optim_grads"      ? DataParallelKind::zero2
-           : shards == "optim"            ? DataParallelKind::zero1
-                                          : DataParallelKind::ddp;
-  }
-  if (flags_.given("--use-torch-fsdp2")) kind = DataParallelKind::fsdp;
-  const auto instances = flags_.integer("--num-distributed-optimizer-instances", 1, largest_megatron_size);
-  if (instances && *instances > 1)
-    not_understood(
-        fmt::format("--num-distributed-optimizer-instances {}: the optimizer is sharded over all "
-                    "data-parallel ranks",
-                    *instances));
-}
-
 void MegatronReader::read_overlap() {
   Plan& plan = import_.plan;
   plan.overlap_grad_reduce = flags_.given("--overlap-grad-reduce");
@@ -159,6 +149,7 @@ void MegatronReader::read_overlap() {
   const bool no_overlap_p2p = flags_.given("--no-overlap-p2p-communication");
   plan.overlap_p2p = plan.virtual_stages > 1 && !no_overlap_p2p;
   plan.tp_comm_overlap = flags_.given("--tp-comm-overlap");
+  if (flags_.given("--enable-cuda-graph") || flags_.given("--external-cuda-graph")) plan.cuda_graphs = true;
   const bool fp32 = flags_.given("--accumulate-allreduce-grads-in-fp32"), bf16 = flags_.given("--grad-reduce-in-bf16");
   if (fp32 && bf16)
     flags_.fail("--grad-reduce-in-bf16",
@@ -168,25 +159,8 @@ void MegatronReader::read_overlap() {
   if (bf16) plan.grad_reduce_type = DataType::bf16;
 }
 
-void MegatronReader::read_recompute() {
-  Plan& plan = import_.plan;
-  if (flags_.given("--recompute-activations")) plan.recompute = Recompute::selective;
-  if (const auto granularity = flags_.choice("--recompute-granularity", {"full", "selective"}))
-    plan.recompute = *recompute_from(*granularity);
-  const auto method = flags_.choice("--recompute-method", {"uniform", "block"});
-  const auto layers = flags_.integer("--recompute-num-layers", 1, max_model_layers);
-  if (plan.recompute != Recompute::full) return;
-  if (!method)
-    flags_.fail("--recompute-granularity", "--recompute-granularity full needs --recompute-method",
-                "uniform with --recompute-num-layers 1 recomputes every layer");
-  if (*method == "block")
-    not_understood(fmt::format("--recompute-method block --recompute-num-layers {}: every layer is recomputed here",
-                               layers.value_or(1)));
-  else if (layers.value_or(1) > 1)
-    not_understood(fmt::format("--recompute-num-layers {}: every layer is checkpointed here", *layers));
-}
-
 MegatronImport read_megatron_args(const std::string& script, const std::string& name_in_messages) {
+  require_text(script, name_in_messages);
   MegatronFlags flags(script, name_in_messages);
   MegatronImport import = MegatronReader(flags).read();
   if (const std::optional<ShapeProblem> problem = check_shape(import.model))

@@ -27,9 +27,11 @@ struct MegatronImport {
 MegatronImport read_megatron_args(const std::string& script, const std::string& name_in_messages);
 
 // The plan and workload as arguments to copy behind pretrain_gpt.py, one group per line, lines joined by " \". What
-// Megatron-LM's command line cannot say (its schedule gpipe, a placement …) follows as comment lines. Reading the text
-// beside the model's own flags gives the plan back, but for what the comments name and data_parallel_size (which
-// follows from the world size).
+// Megatron-LM's command line cannot say (its schedule gpipe, a placement …) follows as comment lines; the zero-bubble
+// schedules are said in the flags of its fork. Reading the text beside the model's own flags gives the plan back, but
+// for what the comments name, data_parallel_size (which follows from the world size), switches left to the stack
+// (which are off, but Zero Bubble's post validation, and the dispatcher, which is alltoall) and a shard group (which
+// becomes the number of its copies).
 std::string to_megatron_args(const Plan& plan, const Workload& workload, const ModelShape& model);
 
 }  // namespace trainyard

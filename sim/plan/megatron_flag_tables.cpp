@@ -7,7 +7,7 @@
 namespace trainyard {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 10> dead_flags{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 9> dead_flags{{
     {"--activations-checkpoint-granularity", "--recompute-granularity"},
     {"--activations-checkpoint-method", "--recompute-method"},
     {"--activations-checkpoint-num-layers", "--recompute-num-layers"},
@@ -17,7 +17,6 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 10> dead_fla
     {"--checkpoint-num-layers", "--recompute-num-layers"},
     {"--distribute-checkpointed-activations", "--distribute-saved-activations"},
     {"--model-parallel-size", "--tensor-model-parallel-size"},
-    {"--use-custom-fsdp", "--use-megatron-fsdp"},
     {"--warmup", "--lr-warmup-fraction"},
 }};
 

@@ -163,10 +163,14 @@ const ShellWord* MegatronFlags::value_of(std::string_view flag) {
   const std::vector<ShellWord>& values = found->second.values;
   if (values.empty()) fail(flag, fmt::format("{} needs a value", flag));
   if (values.size() > 1) fail(flag, fmt::format("{} takes one value, but {} are given", flag, values.size()));
-  if (const ShellScript::Unknown* unknown = script_.unknown_in(values.front().text))
-    throw InputError(script_.where(values.front()), fmt::format("{}: {}", flag, unknown->reason),
-                     "assign it in the script, or paste the expanded command");
+  require_known(flag, values.front());
   return &values.front();
+}
+
+void MegatronFlags::require_known(std::string_view flag, const ShellWord& value) const {
+  if (const ShellScript::Unknown* unknown = script_.unknown_in(value.text))
+    throw InputError(script_.where(value), fmt::format("{}: {}", flag, unknown->reason),
+                     "assign it in the script, or paste the expanded command");
 }
 
 bool MegatronFlags::given(std::string_view flag) {
@@ -201,6 +205,19 @@ std::optional<double> MegatronFlags::number(std::string_view flag) {
 std::optional<std::string> MegatronFlags::word(std::string_view flag) {
   const ShellWord* value = value_of(flag);
   return value ? std::optional(value->text) : std::nullopt;
+}
+
+std::optional<std::vector<std::string>> MegatronFlags::words(std::string_view flag) {
+  asked_.emplace_back(flag);
+  const auto found = flags_.find(flag);
+  if (found == flags_.end()) return std::nullopt;
+  if (found->second.values.empty()) fail(flag, fmt::format("{} needs a value", flag));
+  std::vector<std::string> texts;
+  for (const ShellWord& value : found->second.values) {
+    require_known(flag, value);
+    texts.push_back(value.text);
+  }
+  return texts;
 }
 
 std::optional<std::string> MegatronFlags::choice(std::string_view flag, const std::vector<std::string>& choices) {

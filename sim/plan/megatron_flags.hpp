@@ -27,6 +27,7 @@ class MegatronFlags {
   std::optional<std::int64_t> integer(std::string_view flag, std::int64_t low, std::int64_t high);
   std::optional<double> number(std::string_view flag);  // finite and not negative
   std::optional<std::string> word(std::string_view flag);
+  std::optional<std::vector<std::string>> words(std::string_view flag);  // one or more values
   std::optional<std::string> choice(std::string_view flag, const std::vector<std::string>& choices);
   std::int64_t required_integer(std::string_view flag, std::int64_t low, std::int64_t high);
   [[noreturn]] void fail(std::string_view flag, std::string message, std::string hint = {}) const;
@@ -46,6 +47,7 @@ class MegatronFlags {
     std::size_t position = 0;  // order of appearance
   };
   const ShellWord* value_of(std::string_view flag);
+  void require_known(std::string_view flag, const ShellWord& value) const;
   void read_launcher(const ShellCommand& command, std::size_t end);
   void read_flags(const ShellCommand& command, std::size_t begin);
   SourceLocation at(int line) const { return {script_.file, line, 0}; }

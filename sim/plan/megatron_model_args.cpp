@@ -73,6 +73,8 @@ void MegatronReader::read_experts() {
   set_width("--moe-ffn-hidden-size", moe.expert_ffn);
   if (set("--moe-shared-expert-intermediate-size", moe.shared_ffn, 1, max_model_width)) moe.shared_experts = 1;
   moe.router_bias = flags_.given("--moe-router-enable-expert-bias");
+  set("--moe-router-num-groups", moe.routing_groups, 1, experts);
+  set("--moe-router-group-topk", moe.routing_top_groups, 1, experts);
   read_layer_frequency();
 }
 

@@ -106,30 +106,48 @@ class ListExpression {
 
 }  // namespace
 
-std::optional<std::vector<int>> layers_of_layout(std::string_view layout) {
+std::optional<int> PipelineLayout::prediction_chunk() const {
+  std::optional<int> found;
+  for (std::size_t chunk = 0; chunk < predictions.size(); ++chunk) {
+    if (predictions[chunk] == 0) continue;
+    if (found) return std::nullopt;
+    found = static_cast<int>(chunk);
+  }
+  const bool is_last = found && static_cast<std::size_t>(*found) + 1 == predictions.size();
+  return is_last ? -1 : found.value_or(-1);
+}
+
+std::optional<PipelineLayout> pipeline_layout(std::string_view layout) {
   const std::optional<std::string> text = unrolled_layout(layout);
   if (!text || !text->starts_with('E') || !text->ends_with('L')) return std::nullopt;
   if (std::count(text->begin(), text->end(), 'E') != 1 || std::count(text->begin(), text->end(), 'L') != 1)
     return std::nullopt;
-  std::vector<int> layers{0};
+  PipelineLayout parsed{{0}, {0}};
   for (char c : *text) {
-    if (c == '|')
-      layers.push_back(0);
-    else if (c == 't')
-      ++layers.back();
-    else if (c != 'E' && c != 'L' && c != 'm')
+    if (c == '|') {
+      parsed.layers.push_back(0);
+      parsed.predictions.push_back(0);
+    } else if (c == 't') {
+      ++parsed.layers.back();
+    } else if (c == 'm') {
+      ++parsed.predictions.back();
+    } else if (c != 'E' && c != 'L') {
       return std::nullopt;
+    }
   }
-  return layers;
+  return parsed;
 }
 
-std::string layout_of_layers(const std::vector<int>& layers_per_chunk) {
-  std::string layout = "E";
-  for (std::size_t chunk = 0; chunk < layers_per_chunk.size(); ++chunk) {
-    if (chunk > 0) layout += '|';
-    layout += std::string(static_cast<std::size_t>(std::max(0, layers_per_chunk[chunk])), 't');
+std::string layout_text(const PipelineLayout& layout) {
+  const auto count = [](const std::vector<int>& counts, std::size_t chunk) {
+    return static_cast<std::size_t>(chunk < counts.size() ? std::max(0, counts[chunk]) : 0);
+  };
+  std::string text = "E";
+  for (std::size_t chunk = 0; chunk < layout.layers.size(); ++chunk) {
+    if (chunk > 0) text += '|';
+    text += std::string(count(layout.layers, chunk), 't') + std::string(count(layout.predictions, chunk), 'm');
   }
-  return layout + "L";
+  return text + "L";
 }
 
 std::optional<std::vector<bool>> sparse_layers(std::string_view frequency, std::size_t layers) {

@@ -1,5 +1,6 @@
-// From flags to plan and model, behind read_megatron_args: the plan's flags are read in megatron_args.cpp, the model's
-// in megatron_model_args.cpp.
+// From flags to plan and model, behind read_megatron_args: the plan's flags are read in megatron_args.cpp and
+// megatron_parallel_args.cpp (context and experts, sharding, recomputation, offloading), the model's in
+// megatron_model_args.cpp.
 #pragma once
 
 #include <cstdint>
@@ -28,9 +29,12 @@ class MegatronReader {
     read_workload();
     read_batch();
     read_pipeline();
+    read_context_parallel();
+    read_expert_parallel();
     read_data_parallel();
     read_overlap();
     read_recompute();
+    read_offload();
     import_.nodes = flags_.nodes();
     import_.gpus_per_node = flags_.gpus_per_node();
     import_.world_size = flags_.world_size();
@@ -53,12 +57,18 @@ class MegatronReader {
   void read_workload();
   void read_batch();
   void read_pipeline();
-  void read_uneven_pipeline();
-  void read_accounted_ends();
+  void read_layout(const std::string& layout);
+  void read_pipeline_ends();
   void read_virtual_stages(std::int64_t extra_layers);
+  void read_schedule();
+  void read_context_parallel();
+  void read_expert_parallel();
+  void read_dispatcher();
   void read_data_parallel();
   void read_overlap();
   void read_recompute();
+  std::uint32_t recompute_modules_given();
+  void read_offload();
 
   template <class Number>
   bool set(std::string_view flag, Number& target, std::int64_t low, std::int64_t high) {

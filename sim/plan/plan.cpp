@@ -3,82 +3,90 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <utility>
 
 namespace trainyard {
 namespace {
 
-template <class Enum, std::size_t N>
-using Words = std::array<std::pair<Enum, std::string_view>, N>;
-
-constexpr Words<ScheduleKind, 7> schedule_words{{{ScheduleKind::gpipe, "gpipe"},
-                                                 {ScheduleKind::one_f_one_b, "1f1b"},
-                                                 {ScheduleKind::interleaved, "interleaved"},
-                                                 {ScheduleKind::zb_h1, "zb-h1"},
-                                                 {ScheduleKind::zb_h2, "zb-h2"},
-                                                 {ScheduleKind::zb_v, "zb-v"},
-                                                 {ScheduleKind::dualpipe, "dualpipe"}}};
-// A kind's first word is the one it is printed with.
-constexpr Words<DataParallelKind, 7> data_parallel_words{{{DataParallelKind::ddp, "ddp"},
-                                                          {DataParallelKind::zero1, "zero1"},
-                                                          {DataParallelKind::zero1, "distributed_optimizer"},
-                                                          {DataParallelKind::zero2, "zero2"},
-                                                          {DataParallelKind::zero3, "zero3"},
-                                                          {DataParallelKind::fsdp, "fsdp"},
-                                                          {DataParallelKind::hsdp, "hsdp"}}};
-constexpr Words<Recompute, 3> recompute_words{
-    {{Recompute::none, "none"}, {Recompute::selective, "selective"}, {Recompute::full, "full"}}};
-constexpr Words<PlacementKind, 4> placement_words{{{PlacementKind::packed, "packed"},
-                                                   {PlacementKind::scatter, "scatter"},
-                                                   {PlacementKind::rail, "rail"},
-                                                   {PlacementKind::explicit_list, "explicit"}}};
-constexpr Words<Axis, 5> axis_words{
-    {{Axis::tp, "tp"}, {Axis::cp, "cp"}, {Axis::ep, "ep"}, {Axis::dp, "dp"}, {Axis::pp, "pp"}}};
-
-template <class Enum, std::size_t N>
-std::string word_of(const Words<Enum, N>& words, Enum value) {
-  for (const auto& [candidate, word] : words)
-    if (candidate == value) return std::string(word);
-  return "?";
-}
-
-template <class Enum, std::size_t N>
-std::optional<Enum> value_of(const Words<Enum, N>& words, std::string_view text) {
-  for (const auto& [value, word] : words)
-    if (word == text) return value;
-  return std::nullopt;
-}
-
-template <class Enum, std::size_t N>
-std::vector<std::string> all_words(const Words<Enum, N>& words) {
-  std::vector<std::string> all;
-  for (const auto& entry : words) all.emplace_back(entry.second);
-  return all;
-}
-
 std::string switch_text(std::optional<bool> on) { return !on ? "default" : *on ? "on" : "off"; }
+std::string text_of(bool on) { return on ? "on" : "off"; }
+std::string text_of(const std::string& word) { return word; }
+std::string text_of(std::optional<bool> on) { return switch_text(on); }
+std::string text_of(std::optional<int> number) { return number ? fmt::format("{}", *number) : "default"; }
+template <class Number>
+std::string text_of(Number number) {
+  return fmt::format("{}", number);  // shortest text that reads back the same
+}
+
+// Settings that most plans leave alone stand in the key only where they differ, so that keys stay short.
+class KeyText {
+ public:
+  explicit KeyText(std::string text) : text_(std::move(text)) {}
+  template <class Value>
+  void unless(std::string_view key, const Value& value, const Value& usual) {
+    if (value != usual) text_ += fmt::format(" {}={}", key, text_of(value));
+  }
+  template <class Value>
+  void list(std::string_view key, const std::vector<Value>& values) {
+    if (!values.empty()) text_ += fmt::format(" {}=[{}]", key, fmt::join(values, ","));
+  }
+  std::string text() && { return std::move(text_); }
+
+ private:
+  std::string text_;
+};
+
+void add_pipeline(KeyText& key, const Plan& plan, const Plan& usual) {
+  const PipelineEnds& ends = plan.pipeline_ends;
+  key.unless("interleave_group", plan.interleave_group, usual.interleave_group);
+  key.unless("first_layers", ends.first_layers, usual.pipeline_ends.first_layers);
+  key.unless("last_layers", ends.last_layers, usual.pipeline_ends.last_layers);
+  key.unless("embedding_counts", ends.embedding_counts, usual.pipeline_ends.embedding_counts);
+  key.unless("loss_counts", ends.loss_counts, usual.pipeline_ends.loss_counts);
+  key.unless("prediction_chunk", plan.prediction_chunk, usual.prediction_chunk);
+  key.unless("post_validation", plan.optimizer_post_validation, usual.optimizer_post_validation);
+}
+
+void add_sharding(KeyText& key, const Sharding& sharding) {
+  const Sharding usual;
+  key.unless("shard_group", sharding.group, usual.group);
+  key.unless("replicas", sharding.replicas, usual.replicas);
+  key.unless("reshard", sharding.reshard_after_forward, usual.reshard_after_forward);
+  key.unless("reshard_group", sharding.reshard_group, usual.reshard_group);
+  key.unless("sync_every_micro_batch", sharding.sync_every_micro_batch, usual.sync_every_micro_batch);
+  key.unless("prefetch", sharding.prefetch_units, usual.prefetch_units);
+  key.unless("hpz", sharding.secondary_group, usual.secondary_group);
+  key.unless("qwz", sharding.quantized_weights, usual.quantized_weights);
+  key.unless("qgz", sharding.quantized_gradients, usual.quantized_gradients);
+  key.unless("bucket", sharding.reduce_bucket, usual.reduce_bucket);
+}
+
+void add_recompute(KeyText& key, const Plan& plan, const Plan& usual) {
+  key.unless("recompute_modules", plan.recompute_modules, usual.recompute_modules);
+  key.unless("recompute_method", name(plan.recompute_method), name(usual.recompute_method));
+  key.unless("recompute_layers", plan.recompute_layers, usual.recompute_layers);
+}
+
+void add_experts(KeyText& key, const Plan& plan, const Plan& usual) {
+  const ExpertRouting& routing = plan.routing;
+  if (plan.dispatcher) key.unless("dispatcher", name(*plan.dispatcher), std::string());
+  key.unless("capacity", routing.capacity_factor, usual.routing.capacity_factor);
+  key.unless("imbalance", routing.imbalance, usual.routing.imbalance);
+  key.list("expert_loads", routing.loads);
+  key.unless("skew", routing.skew, usual.routing.skew);
+  key.unless("seed", routing.seed, usual.routing.seed);
+  key.unless("shared_overlap", plan.shared_expert_overlap, usual.shared_expert_overlap);
+  key.unless("ep_overlap", plan.overlap_expert_parallel, usual.overlap_expert_parallel);
+}
+
+void add_memory_savers(KeyText& key, const Plan& plan, const Plan& usual) {
+  key.unless("fp8_param_gather", plan.fp8_param_gather, usual.fp8_param_gather);
+  key.unless("optimizer_offload", name(plan.optimizer_offload), name(usual.optimizer_offload));
+  key.unless("offload_fraction", plan.optimizer_offload_fraction, usual.optimizer_offload_fraction);
+  key.unless("activation_offload", plan.activation_offload_layers, usual.activation_offload_layers);
+  key.unless("cuda_graphs", plan.cuda_graphs, usual.cuda_graphs);
+}
 
 }  // namespace
-
-std::string name(ScheduleKind kind) { return word_of(schedule_words, kind); }
-std::string name(DataParallelKind kind) { return word_of(data_parallel_words, kind); }
-std::string name(Recompute recompute) { return word_of(recompute_words, recompute); }
-std::string name(PlacementKind kind) { return word_of(placement_words, kind); }
-std::string name(Axis axis) { return word_of(axis_words, axis); }
-
-std::optional<ScheduleKind> schedule_from(std::string_view text) { return value_of(schedule_words, text); }
-std::optional<DataParallelKind> data_parallel_from(std::string_view text) {
-  return value_of(data_parallel_words, text);
-}
-std::optional<Recompute> recompute_from(std::string_view text) { return value_of(recompute_words, text); }
-std::optional<PlacementKind> placement_from(std::string_view text) { return value_of(placement_words, text); }
-std::optional<Axis> axis_from(std::string_view text) { return value_of(axis_words, text); }
-
-std::vector<std::string> schedule_names() { return all_words(schedule_words); }
-std::vector<std::string> data_parallel_names() { return all_words(data_parallel_words); }
-std::vector<std::string> recompute_names() { return all_words(recompute_words); }
-std::vector<std::string> placement_names() { return all_words(placement_words); }
 
 std::optional<std::vector<Axis>> axes_of(std::string_view rank_order) {
   std::vector<Axis> axes;
@@ -96,20 +104,29 @@ std::optional<std::vector<Axis>> axes_of(std::string_view rank_order) {
 }
 
 std::string canonical_key(const Plan& plan) {
-  std::string key = fmt::format(
+  std::string text = fmt::format(
       "tp={} pp={} vpp={} dp={} cp={} ep={} etp={} mbs={} gbs={} sp={} schedule={} data_parallel={} recompute={} "
       "order={} placement={}",
       plan.tensor_parallel, plan.pipeline_parallel, plan.virtual_stages, plan.data_parallel, plan.context_parallel,
       plan.expert_parallel, plan.expert_tensor_parallel, plan.micro_batch_size, plan.global_batch_size,
-      plan.sequence_parallel ? "on" : "off", name(plan.schedule), name(plan.data_parallel_kind), name(plan.recompute),
+      plan.sequence_parallel ? "on" : "off", plan.schedule, name(plan.data_parallel_kind), name(plan.recompute),
       plan.rank_order, name(plan.placement));
-  for (const std::vector<int>& node : plan.explicit_placement) key += fmt::format("[{}]", fmt::join(node, ","));
-  key += fmt::format(" layers=[{}]", fmt::join(plan.layers_per_chunk, ","));
-  key += fmt::format(" overlap_grad_reduce={} overlap_param_gather={} overlap_p2p={} tp_comm_overlap={}",
-                     switch_text(plan.overlap_grad_reduce), switch_text(plan.overlap_param_gather),
-                     switch_text(plan.overlap_p2p), switch_text(plan.tp_comm_overlap));
-  key += fmt::format(" grad_reduce={}", plan.grad_reduce_type ? name(*plan.grad_reduce_type) : "default");
-  return key;
+  for (const std::vector<int>& node : plan.explicit_placement) text += fmt::format("[{}]", fmt::join(node, ","));
+  text += fmt::format(" layers=[{}]", fmt::join(plan.layers_per_chunk, ","));
+  text += fmt::format(" overlap_grad_reduce={} overlap_param_gather={} overlap_p2p={} tp_comm_overlap={}",
+                      switch_text(plan.overlap_grad_reduce), switch_text(plan.overlap_param_gather),
+                      switch_text(plan.overlap_p2p), switch_text(plan.tp_comm_overlap));
+  text += fmt::format(" grad_reduce={}", plan.grad_reduce_type ? name(*plan.grad_reduce_type) : "default");
+  KeyText key(std::move(text));
+  const Plan usual;
+  key.unless("cp_kind", name(plan.context_parallel_kind), name(usual.context_parallel_kind));
+  key.unless("cp_inner", plan.context_parallel_inner, usual.context_parallel_inner);
+  add_pipeline(key, plan, usual);
+  add_sharding(key, plan.sharding);
+  add_recompute(key, plan, usual);
+  add_experts(key, plan, usual);
+  add_memory_savers(key, plan, usual);
+  return std::move(key).text();
 }
 
 }  // namespace trainyard

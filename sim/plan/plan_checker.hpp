@@ -1,5 +1,6 @@
-// The rules behind check_plan: those of machine, batch and schedule are in check_plan.cpp, those of the model in
-// check_plan_model.cpp.
+// The rules behind check_plan: those of machine and batch are in check_plan.cpp, of the model's shape in
+// check_plan_model.cpp, of layers and schedule in check_plan_pipeline.cpp, of experts in check_plan_experts.cpp, of
+// sharding, recomputation, offloading and precision in check_plan_states.cpp.
 #pragma once
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "sim/plan/check_plan.hpp"
+#include "sim/plan/schedule.hpp"
 
 namespace trainyard {
 
@@ -41,38 +43,65 @@ class PlanChecker {
       check_world();
       check_tensor_parallel();
       check_sequence();
+      check_context_parallel();
       check_experts();
       check_layers();
       check_schedule();
       check_batch();
+      check_sharding();
+      check_activation_offload();
     }
+    check_routing();
+    check_recompute();
+    check_optimizer_offload();
+    check_low_precision();
     check_explicit_placement();
-    check_supported();
     return std::move(problems_);
   }
 
  private:
   void add(std::string axis, std::string reason) { problems_.push_back({std::move(axis), std::move(reason), false}); }
-  void add_unsupported(std::string axis, const std::string& what) {
-    problems_.push_back({std::move(axis), what + " not modelled yet", true});
-  }
 
   bool check_sizes();
+  void check_optional_sizes();
   void check_rank_order();
   void check_world();
   void check_tensor_parallel();
   void check_key_value_heads();
   void check_sequence();
+  void check_context_parallel();
+  void check_heads_per_rank(std::int64_t exchanging);
+  std::int64_t automatic_inner_context() const;
   void check_experts();
   void check_expert_grid();
+  void check_expert_overlap();
+  void check_routing();
   void check_layers();
   void check_layers_per_chunk();
+  void check_empty_chunks(const std::vector<int>& layers);
+  void check_pipeline_ends();
+  void check_prediction_chunk();
   std::string fitting_pipelines() const;
   void check_schedule();
+  bool check_virtual_stages(const ScheduleRow& row);
+  void check_pipeline_shape(int micro_batches);
   void check_batch();
+  void check_sharding();
+  void check_shard_groups();
+  void check_parameter_sharding();
+  void check_recompute();
+  void check_recompute_modules();
+  void check_optimizer_offload();
+  void check_activation_offload();
+  std::int64_t most_layers_per_stage() const;
+  void check_low_precision();
   void check_explicit_placement();
-  void check_supported();
 
+  bool shards_parameters() const {
+    return plan_.data_parallel_kind == DataParallelKind::zero3 || plan_.data_parallel_kind == DataParallelKind::fsdp ||
+           plan_.data_parallel_kind == DataParallelKind::hsdp;
+  }
+  bool ends_are_said() const { return plan_.pipeline_ends != PipelineEnds{}; }
   std::int64_t world_size() const {
     return std::max<std::int64_t>(0, static_cast<std::int64_t>(cluster_.nodes)) *
            static_cast<std::int64_t>(cluster_.node.gpus.size());
@@ -92,6 +121,7 @@ class PlanChecker {
   const Workload& workload_;
   const Cluster& cluster_;
   bool plan_sizes_are_positive_ = false;
+  bool schedule_fits_virtual_stages_ = false;
   std::vector<PlanProblem> problems_;
 };
 

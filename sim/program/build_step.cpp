@@ -5,18 +5,33 @@
 #include <cmath>
 #include <utility>
 
-#include "models/memory_cost.hpp"
-#include "models/parameter_count.hpp"
-#include "sim/program/model_chunks.hpp"
-#include "sim/program/schedule.hpp"
+#include "sim/plan/schedule.hpp"
+#include "sim/program/gradient_sync.hpp"
+#include "sim/program/model_parts.hpp"
+#include "sim/program/pipeline_links.hpp"
 #include "sim/program/stage_writer.hpp"
+#include "sim/program/unit_pass.hpp"
 
 namespace trainyard {
 namespace {
 
-constexpr double weight_bytes = 2.0;  // 16-bit parameters and pipeline messages
+constexpr std::size_t instructions_per_slot = 6;  // a block, its messages and what they share
 
-Bytes whole(Bytes b) { return Bytes(std::ceil(b.value)); }
+const ScheduleRow& schedule_of(const Plan& plan) {
+  const ScheduleRow* row = find_schedule(plan.schedule);
+  assert(row != nullptr && "check_plan refuses schedules without a builder");
+  return *row;
+}
+
+PipelineShape pipeline_shape(const Plan& plan, const ScheduleRow& schedule) {
+  PipelineShape shape;
+  shape.stages = plan.pipeline_parallel;
+  shape.chunks = schedule.chunks(plan.virtual_stages);
+  shape.micro_batches = std::max(1, plan.global_batch_size / (plan.micro_batch_size * plan.data_parallel));
+  shape.group = plan.interleave_group;
+  shape.pairs = plan.overlap_expert_parallel;
+  return shape;
+}
 
 // Stage by stage: parameter gathers, the schedule's slots with their transfers and gradient buckets, the end of the
 // step.
@@ -24,333 +39,269 @@ class StepBuilder {
  public:
   StepBuilder(const StepInputs& inputs, Granularity granularity)
       : in_(inputs),
-        plan_(*inputs.plan),
-        model_(*inputs.model),
-        stack_(*inputs.stack),
         granularity_(granularity),
-        overlaps_(overlaps_of(plan_, stack_)),
-        slice_(rank_slice(inputs)),
-        shape_{plan_.pipeline_parallel, plan_.virtual_stages,
-               std::max(1, plan_.global_batch_size / (plan_.micro_batch_size * plan_.data_parallel))},
-        gradient_ranks_(plan_.data_parallel * plan_.context_parallel),
-        gathers_(gathers_pipeline_input(inputs)),
-        chunks_(model_chunks(inputs)),
-        writer_(program_, granularity, segment_memory(inputs)) {}
+        schedule_(schedule_of(*inputs.plan)),
+        model_(step_model(inputs, schedule_)),
+        writer_(program_, model_, granularity),
+        context_{in_,
+                 schedule_,
+                 pipeline_shape(*inputs.plan, schedule_),
+                 overlaps_of(*inputs.plan, *inputs.stack),
+                 rank_slice(inputs),
+                 model_,
+                 writer_},
+        links_(context_),
+        sync_(context_),
+        units_(context_, sync_),
+        by_unit_(UnitPasses::needed(*inputs.plan)) {}
 
   StepProgram build() {
-    program_.micro_batches = shape_.micro_batches;
-    program_.works.reserve(64 + 16 * chunks_.size());
-    program_.segments = step_segments(in_);
-    writer_.path(in_.paths->stages.front().tp);  // path 0: TP collectives inside segments
-    world_path_ = writer_.path(in_.paths->world);
-    for (int stage = 0; stage < shape_.stages; ++stage) build_stage(stage);
+    program_.micro_batches = context_.shape.micro_batches;
+    program_.steps_overlap = steps_overlap(*in_.plan);
+    program_.works.reserve(64 + 16 * model_.chunks.size());
+    program_.segments = model_.segments;
+    set_layer_paths();
+    for (int stage = 0; stage < context_.shape.stages; ++stage) build_stage(stage);
     return std::move(program_);
   }
 
  private:
-  const ModelChunk& chunk_of(int stage, int chunk) const {
-    return chunks_[static_cast<std::size_t>(stage * shape_.chunks + chunk)];
-  }
-  bool first_of_model(int stage, int chunk) const { return stage == 0 && chunk == 0; }
-  bool last_of_model(int stage, int chunk) const { return stage == shape_.stages - 1 && chunk == shape_.chunks - 1; }
-
   struct ChunkWorks {
-    std::vector<SegmentUse> forward, backward;
-    int forward_work = -1, backward_work = -1, forward_memory = -1, backward_memory = -1;
+    std::array<std::vector<SegmentUse>, passes> uses;
+    std::array<int, passes> work{-1, -1, -1, -1};
+    std::array<int, passes> memory{-1, -1, -1, -1};
+    std::vector<int> gathers;        // parameters that the first forward waits for, by piece
+    std::array<int, passes> left{};  // slots of this pass still to come
   };
 
+  // Groups inside layers are those of the first stage.
+  void set_layer_paths() {
+    const StagePaths& p = in_.paths->stages.front();
+    const std::array<const TierPath*, layer_groups> paths = {&p.tp, &p.cp, &p.cp_inner, &p.ep, &p.etp};
+    for (std::size_t g = 0; g < paths.size(); ++g) program_.layer_paths[g] = writer_.path(*paths[g]);
+  }
+
   void build_stage(int stage) {
-    kind_ = &writer_.begin_stage(StageId(stage));
-    stage_ = stage;
+    context_.stage = stage;
+    RankKind& kind = writer_.begin_stage(StageId(stage));
+    kind.ranks = in_.layout->world_size() / context_.shape.stages;
+    kind.representative = in_.layout->rank({0, 0, 0, stage});
+    kind.parameters = stage_parameters(model_, stage).total();
+    for (int c = 0; c < context_.shape.chunks; ++c) kind.layers += context_.chunk(c).layers;
+    sync_.begin_stage();
+    units_.begin_stage();
+    pair_works_.clear();
     last_send_ = -1;
-    kind_->ranks = in_.layout->world_size() / shape_.stages;
-    kind_->representative = in_.layout->rank({0, 0, 0, stage});
-    reserve_and_resident();
-    gradient_path_ = writer_.path(in_.paths->stages[static_cast<std::size_t>(stage)].gradients);
-    make_transfers();
-    make_chunk_works();
-    gathered_.assign(static_cast<std::size_t>(shape_.chunks), {});
-    reduced_.clear();
-    if (overlaps_.param_gather && sharded_optimizer())
-      for (int c = 0; c < shape_.chunks; ++c) emit_parameter_gathers(c);
-    const ScheduleRow* row = find_schedule(plan_.schedule);
-    assert(row != nullptr && "check_plan refuses schedules without a builder");
-    emit_slots(row->slots(shape_, stage));
-    emit_step_end();
+    set_resident(kind);
+    const std::vector<Slot> slots = schedule_.slots(context_.shape, stage);
+    kind.instructions.reserve(slots.size() * instructions_per_slot + 64);
+    kind.after.reserve(slots.size() * instructions_per_slot + 64);
+    links_.begin_stage(slots);
+    make_chunk_works(slots);
+    emit_slots(slots);
+    sync_.emit_step_end(last_send_);
   }
 
-  void reserve_and_resident() {
-    const std::size_t slots = static_cast<std::size_t>(shape_.micro_batches * shape_.chunks);
-    kind_->instructions.reserve(slots * 6 + 64);
-    kind_->after.reserve(slots * 6 + 64);
-    const StageParameters p = stage_parameters(in_, stage_);
-    const ModelStates states = model_states(p.total, p.owned, slice_.precision, overlaps_.gradient_type);
-    auto& r = kind_->resident;
-    r[static_cast<std::size_t>(MemoryOwner::weights)] = whole(states.weights);
-    r[static_cast<std::size_t>(MemoryOwner::gradients)] = whole(states.gradients);
-    r[static_cast<std::size_t>(MemoryOwner::optimizer_states)] = whole(states.optimizer);
-    r[static_cast<std::size_t>(MemoryOwner::communication)] = whole(gather_buffers(model_, slice_, stack_));
-    r[static_cast<std::size_t>(MemoryOwner::temporary)] =
-        whole(dummy_wgrad_buffers(model_, slice_, stack_, stage_ == shape_.stages - 1));
+  void set_resident(RankKind& kind) {
+    const ModelStates states = stage_states(in_, stage_parameters(model_, context_.stage)).bytes;
+    const double offloaded =
+        in_.plan->optimizer_offload == OffloadTarget::none ? 0.0 : in_.plan->optimizer_offload_fraction;
+    StageContents contents{false, false, false};
+    for (int c = 0; c < context_.shape.chunks; ++c)
+      for (const PartUse& use : context_.chunk(c).parts) {
+        const ModelPart& part = model_.parts[static_cast<std::size_t>(use.part)];
+        if (part.layer) (part.expert_parameters > 0 ? contents.moe_layers : contents.dense_layers) = true;
+        contents.head = contents.head || context_.chunk(c).last;
+      }
+    const auto set = [&](MemoryOwner owner, Bytes bytes) {
+      kind.resident[static_cast<std::size_t>(owner)] = whole_bytes(bytes.value);
+    };
+    set(MemoryOwner::weights, states.weights);
+    set(MemoryOwner::gradients, states.gradients + units_.unsharded_gradients());
+    set(MemoryOwner::optimizer_states, (1.0 - offloaded) * states.optimizer);
+    set(MemoryOwner::communication, gather_buffers(*in_.model, context_.slice, *in_.stack));
+    set(MemoryOwner::temporary, dummy_wgrad_buffers(*in_.model, contents, context_.slice, *in_.stack));
   }
 
-  // Pipeline messages: the forward channel of stage r leads to r+1, the backward one to r-1, around the ring.
-  void make_transfers() {
-    if (shape_.stages == 1) return;
-    double bytes = weight_bytes * static_cast<double>(slice_.tokens() * model_.hidden);
-    if (plan_.sequence_parallel || gathers_) bytes /= plan_.tensor_parallel;
-    const int previous = (stage_ + shape_.stages - 1) % shape_.stages;
-    const int next = (stage_ + 1) % shape_.stages;
-    const int to_next = writer_.path(in_.paths->stages[static_cast<std::size_t>(stage_)].next_stage);
-    const int from_previous = writer_.path(in_.paths->stages[static_cast<std::size_t>(previous)].next_stage);
-    send_forward_ = writer_.work(Send{Bytes(bytes), to_next, stage_});
-    receive_forward_ = writer_.work(Receive{Bytes(bytes), from_previous, previous});
-    send_backward_ = writer_.work(Send{Bytes(bytes), from_previous, shape_.stages + stage_});
-    receive_backward_ = writer_.work(Receive{Bytes(bytes), to_next, shape_.stages + next});
+  bool gathers_input(const Slot& slot) const {
+    return model_.gather_input >= 0 && slot.kind != SlotKind::backward_weight && links_.receives(slot.kind, slot.chunk);
   }
 
-  void make_chunk_works() {
-    works_.assign(static_cast<std::size_t>(shape_.chunks), {});
-    for (int c = 0; c < shape_.chunks; ++c) {
+  void make_chunk_works(const std::vector<Slot>& slots) {
+    works_.assign(static_cast<std::size_t>(context_.shape.chunks), {});
+    for (const Slot& slot : slots)
+      ++works_[static_cast<std::size_t>(slot.chunk)].left[static_cast<std::size_t>(pass_of(slot.kind))];
+    for (int c = 0; c < context_.shape.chunks; ++c) {
       ChunkWorks& w = works_[static_cast<std::size_t>(c)];
-      const ModelChunk& chunk = chunk_of(stage_, c);
-      w.forward = chunk.forward();
-      w.backward = chunk.backward();
-      if (gathers_ && !first_of_model(stage_, c)) w.forward.insert(w.forward.begin(), {gather_input, 1});
-      if (gathers_ && !last_of_model(stage_, c)) w.backward.insert(w.backward.begin(), {gather_input, 1});
-      w.forward_memory = writer_.memory(chunk.layers, chunk.head, Phase::forward);
-      w.backward_memory = writer_.memory(chunk.layers, chunk.head, Phase::backward);
-      if (granularity_ != Granularity::block) continue;
-      w.forward_work = writer_.work(Block{w.forward, false});
-      w.backward_work = writer_.work(Block{w.backward, false});
+      const ModelChunk& chunk = context_.chunk(c);
+      for (SlotKind kind :
+           {SlotKind::forward, SlotKind::backward, SlotKind::backward_input, SlotKind::backward_weight}) {
+        const auto p = static_cast<std::size_t>(pass_of(kind));
+        if (w.left[p] == 0) continue;
+        const std::vector<PartUse> run = kind == SlotKind::forward ? chunk.parts : reversed(chunk.parts);
+        w.uses[p] = model_.uses(run, pass_of(kind));
+        if (gathers_input({kind, false, static_cast<std::int16_t>(c), 0}))
+          w.uses[p].insert(w.uses[p].begin(), {model_.gather_input, 1});
+        w.memory[p] = writer_.memory(model_.memory(run, pass_of(kind)));
+        if (granularity_ == Granularity::block && !by_unit_) w.work[p] = writer_.work(Block{w.uses[p], false, {}, {}});
+      }
+      if (context_.overlaps.param_gather && sync_.shards_optimizer()) w.gathers = sync_.emit_parameter_gathers(chunk);
     }
   }
-
-  bool sharded_optimizer() const { return plan_.data_parallel_kind == DataParallelKind::zero1 && gradient_ranks_ > 1; }
 
   // A blocking send stops the next compute.
   void wait_for_blocking() {
-    if (overlaps_.blocking_p2p) writer_.wait(std::exchange(last_send_, -1));
+    if (context_.overlaps.blocking_p2p) writer_.wait(std::exchange(last_send_, -1));
   }
 
-  // The next forward's and the next backward's receives are posted ahead of a slot's compute, so that no peer's send
-  // waits behind it.
   void emit_slots(const std::vector<Slot>& slots) {
-    std::vector<int> received(slots.size(), -1);
-    std::size_t forward_end = 0, backward_end = 0;  // slots below it of that kind have their receive
-    const auto post_until_ahead_of = [&](std::size_t now, SlotKind kind, std::size_t& end) {
-      for (; end < slots.size() && (end == 0 || end - 1 <= now || slots[end - 1].kind != kind); ++end)
-        if (slots[end].kind == kind) received[end] = emit_receive(slots[end]);
-    };
     for (std::size_t i = 0; i < slots.size(); ++i) {
-      post_until_ahead_of(i, SlotKind::forward, forward_end);
-      post_until_ahead_of(i, SlotKind::backward, backward_end);
-      if (slots[i].kind == SlotKind::forward) emit_forward(slots[i], received[i]);
-      if (slots[i].kind == SlotKind::backward) emit_backward(slots[i], received[i]);
+      links_.post_receives(i);
+      if (slots[i].paired && !by_unit_) {
+        links_.post_receives(i + 1);
+        emit_pair(slots[i], slots[i + 1], i);
+        ++i;
+        continue;
+      }
+      emit_slot(slots[i], links_.received(i));
     }
   }
 
-  int emit_receive(const Slot& slot) {
-    if (shape_.stages == 1) return -1;
-    if (slot.kind == SlotKind::forward && !first_of_model(stage_, slot.chunk))
-      return writer_.emit(receive_forward_, Stream::receive_forward, Phase::forward, slot.micro_batch, slot.chunk);
-    if (slot.kind == SlotKind::backward && !last_of_model(stage_, slot.chunk))
-      return writer_.emit(receive_backward_, Stream::receive_backward, Phase::backward, slot.micro_batch, slot.chunk);
-    return -1;
-  }
-
-  void emit_forward(const Slot& slot, int received) {
-    wait_for_blocking();
-    writer_.wait(received);
+  void emit_slot(const Slot& slot, int received) {
+    if (slot.kind != SlotKind::backward_weight) wait_for_blocking();
     ChunkWorks& w = works_[static_cast<std::size_t>(slot.chunk)];
-    std::vector<int>& gathers = gathered_[static_cast<std::size_t>(slot.chunk)];
-    if (slot.micro_batch == 0 && !gathers.empty()) {
-      emit_first_forward(slot, gathers);
+    const Pass pass = pass_of(slot.kind);
+    const auto p = static_cast<std::size_t>(pass);
+    const bool last = --w.left[p] == 0;
+    const PassOf of{slot.micro_batch, slot.chunk};
+    if (by_unit_) {
+      for (int id : std::exchange(w.gathers, {})) writer_.wait(id);
+      units_.emit(context_.chunk(slot.chunk), pass, of, received, gathers_input(slot), last);
+      if (last) sync_without_units(slot);
+    } else if (!w.gathers.empty() && pass == Pass::forward) {
+      emit_first_forward(slot, received);
+    } else if (completes_gradients(slot, w) && context_.overlaps.grad_reduce && sync_.by_bucket()) {
+      writer_.wait(received);
+      emit_bucketed(slot, pass);
     } else {
-      writer_.emit_compute(w.forward, Phase::forward, slot, false, w.forward_memory, w.forward_work);
+      writer_.wait(received);
+      writer_.emit_compute({w.uses[p], w.memory[p], w.work[p], false, {}}, phase_of(pass), of);
+      if (completes_gradients(slot, w)) sync_chunk(slot);
     }
-    if (!last_of_model(stage_, slot.chunk) && shape_.stages > 1)
-      emit_send(send_forward_, Stream::send_forward, Phase::forward, slot);
+    keep_send(links_.send(slot));
   }
 
-  void emit_send(int work_index, Stream stream, Phase phase, const Slot& slot) {
-    writer_.wait_for_compute();
-    last_send_ = writer_.emit(work_index, stream, phase, slot.micro_batch, slot.chunk);
+  // Is this slot the last to add to the gradients of its chunk (or, under ZeRO-2, of its micro-batch)?
+  bool completes_gradients(const Slot& slot, const ChunkWorks& w) const {
+    if (!sync_.reduces() || slot.kind == SlotKind::forward || slot.kind == SlotKind::backward_input) return false;
+    if (sync_.every_micro_batch()) return true;
+    return w.left[static_cast<std::size_t>(Pass::backward)] == 0 &&
+           w.left[static_cast<std::size_t>(Pass::backward_weight)] == 0;
   }
 
-  void emit_backward(const Slot& slot, int received) {
+  void sync_chunk(const Slot& slot) {
+    const ModelChunk& chunk = context_.chunk(slot.chunk);
+    if (!context_.overlaps.grad_reduce && !sync_.every_micro_batch()) return;
+    sync_.emit(chunk.dense_parameters, chunk.expert_parameters);
+    if (!context_.overlaps.grad_reduce) writer_.wait(sync_.last_pending());
+  }
+  void sync_without_units(const Slot& slot) {
+    const ChunkWorks& w = works_[static_cast<std::size_t>(slot.chunk)];
+    if (!gathers_units(*in_.plan) && completes_gradients(slot, w)) sync_chunk(slot);
+  }
+
+  void keep_send(int id) {
+    if (id >= 0) last_send_ = id;
+  }
+
+  // A forward and a backward of different micro-batches as one.
+  void emit_pair(const Slot& forward, const Slot& backward, std::size_t index) {
     wait_for_blocking();
-    writer_.wait(received);
-    ChunkWorks& w = works_[static_cast<std::size_t>(slot.chunk)];
-    const bool last = slot.micro_batch == shape_.micro_batches - 1;
-    if (last && gradient_ranks_ > 1 && overlaps_.grad_reduce && reduces_by_bucket()) {
-      emit_bucketed_backward(slot);
-    } else {
-      writer_.emit_compute(w.backward, Phase::backward, slot, false, w.backward_memory, w.backward_work);
-      if (last && gradient_ranks_ > 1 && overlaps_.grad_reduce)
-        emit_gradient_sync(chunk_of(stage_, slot.chunk).parameters);
-    }
-    if (!first_of_model(stage_, slot.chunk) && shape_.stages > 1)
-      emit_send(send_backward_, Stream::send_backward, Phase::backward, slot);
+    writer_.wait(links_.received(index));
+    writer_.wait(links_.received(index + 1));
+    ChunkWorks& f = works_[static_cast<std::size_t>(forward.chunk)];
+    ChunkWorks& b = works_[static_cast<std::size_t>(backward.chunk)];
+    for (int id : std::exchange(f.gathers, {})) writer_.wait(id);
+    const Pass pass = pass_of(backward.kind);
+    --f.left[static_cast<std::size_t>(Pass::forward)];
+    --b.left[static_cast<std::size_t>(pass)];
+    const PairWork& pair = pair_work(forward, backward);
+    writer_.emit_pair(pair.work, {forward.micro_batch, forward.chunk}, {backward.micro_batch, backward.chunk},
+                      pair.memory);
+    if (completes_gradients(backward, b)) sync_chunk(backward);
+    keep_send(links_.send(forward));
+    keep_send(links_.send(backward));
   }
 
-  // Megatron enables bucket-wise overlap on every stage of an interleaved pipeline, on stage 0 alone otherwise (the
-  // later stages reduce in their cool-down bubble).
-  bool reduces_by_bucket() const { return shape_.chunks > 1 || stage_ == 0 || shape_.stages == 1; }
+  struct PairWork {
+    int forward_chunk, backward_chunk;
+    Pass pass;
+    int work, memory;
+  };
+  const PairWork& pair_work(const Slot& forward, const Slot& backward) {
+    const Pass pass = pass_of(backward.kind);
+    for (const PairWork& known : pair_works_)
+      if (known.forward_chunk == forward.chunk && known.backward_chunk == backward.chunk && known.pass == pass)
+        return known;
+    const ModelChunk& f = context_.chunk(forward.chunk);
+    const ModelChunk& b = context_.chunk(backward.chunk);
+    MemoryEffect effect = model_.memory(f.parts, Pass::forward);
+    const MemoryEffect second = model_.memory(reversed(b.parts), pass);
+    effect.at_start += second.at_start;
+    effect.temporary = std::max(effect.temporary, second.temporary);
+    effect.at_end += second.at_end;
+    const int work =
+        writer_.work(Block{works_[static_cast<std::size_t>(forward.chunk)].uses[0],
+                           false,
+                           {},
+                           works_[static_cast<std::size_t>(backward.chunk)].uses[static_cast<std::size_t>(pass)]});
+    return pair_works_.emplace_back(PairWork{forward.chunk, backward.chunk, pass, work, writer_.memory(effect)});
+  }
 
-  void emit_bucketed_backward(const Slot& slot) {
-    const ModelChunk& chunk = chunk_of(stage_, slot.chunk);
-    const bool gathers = gathers_ && !last_of_model(stage_, slot.chunk);
+  void emit_bucketed(const Slot& slot, Pass pass) {
+    const ModelChunk& chunk = context_.chunk(slot.chunk);
     for (std::size_t b = 0; b < chunk.buckets.size(); ++b) {
-      std::vector<SegmentUse> uses = chunk.buckets[b];
-      const int effect = granularity_ == Granularity::block ? piece_memory(uses, Phase::backward) : -1;
-      if (b == 0 && gathers) uses.insert(uses.begin(), {gather_input, 1});
-      writer_.emit_compute(uses, Phase::backward, slot, b > 0 || !reduced_.empty(), effect);
-      emit_gradient_sync(chunk.bucket_parameters[b]);
+      const GradientBucket& bucket = chunk.buckets[b];
+      std::vector<SegmentUse> uses = model_.uses(bucket.parts, pass);
+      const int effect = writer_.memory(model_.memory(bucket.parts, pass));
+      if (b == 0 && gathers_input(slot)) uses.insert(uses.begin(), {model_.gather_input, 1});
+      writer_.emit_compute({std::move(uses), effect, -1, b > 0 || sync_.any_emitted(), {}}, phase_of(pass),
+                           {slot.micro_batch, slot.chunk});
+      sync_.emit(bucket.dense_parameters, bucket.expert_parameters);
     }
-  }
-
-  int piece_memory(const std::vector<SegmentUse>& uses, Phase phase) {
-    int layers = 0;
-    bool head = false;
-    for (const SegmentUse& use : uses) {
-      if (use.segment == layer_b || use.segment == layer_f) layers += use.repeat;
-      head = head || use.segment == head_b || use.segment == head_f;
-    }
-    return writer_.memory(layers, head, phase);
-  }
-
-  void emit_gradient_sync(double parameters) {
-    const bool sharded = sharded_optimizer();
-    Collective c{Axis::dp,
-                 sharded ? CollectiveKind::reduce_scatter : CollectiveKind::all_reduce,
-                 Bytes(bytes_per_element(overlaps_.gradient_type) * parameters),
-                 1.0,
-                 gradient_path_,
-                 1,
-                 -1,
-                 "gradients",
-                 sharded ? stack_.distributed_optimizer_factor : 1.0,
-                 -1,
-                 -1};
-    writer_.wait_for_compute();
-    reduced_.push_back(writer_.emit(writer_.work(c), Stream::dp, Phase::gradient_sync, -1, 0));
-  }
-
-  Collective parameter_gather(double parameters) {
-    return {Axis::dp,
-            CollectiveKind::all_gather,
-            Bytes(weight_bytes * parameters),
-            1.0,
-            gradient_path_,
-            1,
-            -1,
-            "parameters",
-            stack_.distributed_optimizer_factor,
-            -1,
-            -1};
-  }
-  // Gathers run bucket by bucket from the start of the step, in forward order.
-  void emit_parameter_gathers(int c) {
-    const ModelChunk& chunk = chunk_of(stage_, c);
-    for (auto parameters = chunk.bucket_parameters.rbegin(); parameters != chunk.bucket_parameters.rend(); ++parameters)
-      gathered_[static_cast<std::size_t>(c)].push_back(
-          writer_.emit(writer_.work(parameter_gather(*parameters)), Stream::dp, Phase::parameter_gather, -1, c));
-  }
-
-  static int forward_segment(int backward_segment) {
-    return backward_segment == layer_b ? layer_f : backward_segment == head_b ? head_f : embed_f;
   }
 
   // The first forward of a chunk, in pieces that each wait for their parameters.
-  void emit_first_forward(const Slot& slot, const std::vector<int>& gathers) {
-    const ModelChunk& chunk = chunk_of(stage_, slot.chunk);
+  void emit_first_forward(const Slot& slot, int received) {
+    const ModelChunk& chunk = context_.chunk(slot.chunk);
+    const std::vector<int> gathers = std::exchange(works_[static_cast<std::size_t>(slot.chunk)].gathers, {});
+    writer_.wait(received);
     for (std::size_t i = 0; i < chunk.buckets.size(); ++i) {
-      const std::vector<SegmentUse>& bucket = chunk.buckets[chunk.buckets.size() - 1 - i];
-      std::vector<SegmentUse> uses;
-      if (i == 0 && gathers_ && !first_of_model(stage_, slot.chunk)) uses.push_back({gather_input, 1});
-      for (auto use = bucket.rbegin(); use != bucket.rend(); ++use)
-        uses.push_back({forward_segment(use->segment), use->repeat});
-      const int effect = granularity_ == Granularity::block ? piece_memory(uses, Phase::forward) : -1;
+      const std::vector<PartUse> run = reversed(chunk.buckets[chunk.buckets.size() - 1 - i].parts);
+      std::vector<SegmentUse> uses = model_.uses(run, Pass::forward);
+      if (i == 0 && gathers_input(slot)) uses.insert(uses.begin(), {model_.gather_input, 1});
       writer_.wait(gathers[i]);
-      writer_.emit_compute(uses, Phase::forward, slot, true, effect);
+      writer_.emit_compute({std::move(uses), writer_.memory(model_.memory(run, Pass::forward)), -1, true, {}},
+                           Phase::forward, {slot.micro_batch, slot.chunk});
     }
   }
 
-  void emit_step_end() {
-    if (gradient_ranks_ > 1 && !overlaps_.grad_reduce) {
-      double parameters = 0;
-      for (int c = 0; c < shape_.chunks; ++c) parameters += chunk_of(stage_, c).parameters;
-      emit_gradient_sync(parameters);
-    }
-    int last = -1;
-    const auto join = [&](Work w, Stream stream, Phase phase) {
-      writer_.wait_for_compute();
-      writer_.wait(last_send_);
-      writer_.wait(last);
-      for (int id : std::exchange(reduced_, {})) writer_.wait(id);
-      last = writer_.emit(writer_.work(std::move(w)), stream, phase, -1, 0);
-    };
-    emit_replicated_gradients(join);
-    if (model_.tied_embeddings && shape_.stages > 1 && (stage_ == 0 || stage_ == shape_.stages - 1)) {
-      const double bytes = bytes_per_element(overlaps_.gradient_type) *
-                           static_cast<double>(vocabulary_parameters(model_, plan_.tensor_parallel));
-      join(Collective{Axis::pp, CollectiveKind::all_reduce, Bytes(bytes), 1.0, writer_.path(in_.paths->embedding), 2, 0,
-                      "tied embedding gradients", 1.0, -1, -1},
-           Stream::dp, Phase::gradient_sync);
-    }
-    if (in_.layout->world_size() > 1)
-      join(Collective{Axis::dp, CollectiveKind::all_reduce, Bytes(4), 1.0, world_path_, shape_.stages, 1,
-                      "gradient norm", 1.0, -1, -1},
-           Stream::dp, Phase::gradient_sync);
-    const StageParameters p = stage_parameters(in_, stage_);
-    const Bytes traffic(stack_.optimizer_bytes_local * p.total + stack_.optimizer_bytes_owned * p.owned);
-    join(OperatorWork{Operator{"optimizer", MemoryBound{traffic, MemoryKind::fused, 1}}, Phase::optimizer, -1, -1,
-                      false},
-         Stream::compute, Phase::optimizer);
-    if (sharded_optimizer() && !overlaps_.param_gather)
-      join(parameter_gather(p.total), Stream::dp, Phase::parameter_gather);
-    if (stack_.host_step.value > 0) join(HostIssue{-1}, Stream::host, Phase::host);
-  }
-
-  // With sequence parallelism, gradients of what every TP rank holds (norms, row biases) are summed in one call.
-  template <class Join>
-  void emit_replicated_gradients(Join&& join) {
-    if (!plan_.sequence_parallel || plan_.tensor_parallel == 1) return;
-    double layers = 0;
-    for (int c = 0; c < shape_.chunks; ++c) layers += chunk_of(stage_, c).layers;
-    const double parameters =
-        layers * static_cast<double>(layer_parameters(model_, false, plan_.tensor_parallel).replicated);
-    join(
-        Collective{Axis::tp, CollectiveKind::all_reduce, Bytes(bytes_per_element(overlaps_.gradient_type) * parameters),
-                   1.0, 0, 1, -1, "replicated gradients", 1.0, -1, -1},
-        Stream::tp, Phase::gradient_sync);
-  }
-
-  const StepInputs& in_;
-  const Plan& plan_;
-  const ModelShape& model_;
-  const StackProfile& stack_;
+  const StepInputs in_;
   Granularity granularity_;
-  Overlaps overlaps_;
-  RankSlice slice_;
-  PipelineShape shape_;
-  int gradient_ranks_;
-  bool gathers_;
-  std::vector<ModelChunk> chunks_;  // [stage][chunk]
+  const ScheduleRow& schedule_;
+  StepModel model_;
   StepProgram program_;
   StageWriter writer_;
-  int world_path_ = 0;
+  StageContext context_;
+  PipelineLinks links_;
+  GradientSync sync_;
+  UnitPasses units_;
+  bool by_unit_;
 
   // of the stage being built
-  RankKind* kind_ = nullptr;
-  int stage_ = 0;
-  int last_send_ = -1;
-  int gradient_path_ = 0;
-  int send_forward_ = -1, receive_forward_ = -1, send_backward_ = -1, receive_backward_ = -1;
+  int last_send_ = -1;  // that the next compute or the step's end waits for
   std::vector<ChunkWorks> works_;
-  std::vector<std::vector<int>> gathered_;  // [chunk] parameter gathers, forward order
-  std::vector<int> reduced_;                // gradient syncs not yet waited for
+  std::vector<PairWork> pair_works_;
 };
 
 }  // namespace

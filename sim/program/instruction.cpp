@@ -8,6 +8,10 @@ std::string_view name(Stream stream) {
       return "compute";
     case Stream::tp:
       return "tp";
+    case Stream::cp:
+      return "cp";
+    case Stream::ep:
+      return "ep";
     case Stream::dp:
       return "dp";
     case Stream::send_forward:
@@ -18,11 +22,25 @@ std::string_view name(Stream stream) {
       return "pp send backward";
     case Stream::receive_backward:
       return "pp receive backward";
+    case Stream::send_forward_up:
+      return "pp send forward up";
+    case Stream::receive_forward_up:
+      return "pp receive forward up";
+    case Stream::send_backward_up:
+      return "pp send backward up";
+    case Stream::receive_backward_up:
+      return "pp receive backward up";
+    case Stream::to_host:
+      return "copies to host";
+    case Stream::from_host:
+      return "copies from host";
     case Stream::host:
       return "host";
   }
   return "?";
 }
+
+bool is_pipeline(Stream stream) { return stream >= Stream::send_forward && stream <= Stream::receive_backward_up; }
 
 std::string_view name(MemoryOwner owner) {
   switch (owner) {

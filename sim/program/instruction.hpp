@@ -14,21 +14,40 @@
 namespace trainyard {
 
 // In-order queues of a rank. Communication has one stream per axis; pipeline traffic one per direction and role, as
-// each is its own pair of peers.
+// each is its own pair of peers: `_up` is that of chunks whose forwards flow towards lower stages (V-shaped and
+// bidirectional pipelines).
 enum class Stream : std::uint8_t {
   compute,
   tp,
+  cp,
+  ep,
   dp,
   send_forward,
   receive_forward,
   send_backward,
   receive_backward,
+  send_forward_up,
+  receive_forward_up,
+  send_backward_up,
+  receive_backward_up,
+  to_host,
+  from_host,
   host
 };
-inline constexpr int streams = 8;
+inline constexpr int streams = 16;
 std::string_view name(Stream stream);
+bool is_pipeline(Stream stream);
 
-enum class Phase : std::uint8_t { forward, backward, weight, gradient_sync, optimizer, parameter_gather, host };
+enum class Phase : std::uint8_t {
+  forward,
+  backward,
+  weight,
+  gradient_sync,
+  optimizer,
+  parameter_gather,
+  host,
+  offload
+};
 
 // A segment is a short run of steps that is always executed as one (a layer's forward, the head's backward …).
 struct Segment {
@@ -36,17 +55,25 @@ struct Segment {
   LayerSteps steps;
   Phase phase = Phase::forward;
   int host_layers = 0;              // layers whose host issue cost bounds it from below (0 for embedding and head)
+  int host_syncs = 0;               // times the host waits for the GPU in it (expert token counts)
   bool recomputes_forward = false;  // the host issues the forward again
 };
 struct SegmentUse {
   int segment = 0;  // index into StepProgram::segments
   int repeat = 1;
+  friend bool operator==(const SegmentUse&, const SegmentUse&) = default;
 };
 
 // Compute of a (chunk, micro-batch, pass) or a part of it.
 struct Block {
   std::vector<SegmentUse> uses;
-  bool contended = false;  // data-parallel communication runs beside it
+  bool contended = false;  // data-parallel communication runs beside all of it
+  // Works (collectives) that run beside it for as long as they take: sharded parameters and gradients.
+  std::vector<int> beside = {};
+  // Not empty: a backward that runs as one with the forward of `uses`; the expert-parallel communication of each
+  // hides under the compute of the other.
+  std::vector<SegmentUse> partner = {};
+  bool only_slowdown = false;  // only what `beside` adds to the time of `uses`, which have run already
 };
 // One operator of a segment (operator granularity), or work outside the layers (optimizer).
 struct OperatorWork {
@@ -64,7 +91,7 @@ struct Collective {
   Axis axis = Axis::tp;
   CollectiveKind kind = CollectiveKind::all_reduce;
   Bytes bytes{};         // NCCL's message size
-  double exposed = 1.0;  // see TpCollective
+  double exposed = 1.0;  // see LayerCollective
   int path = 0;          // index into StepProgram::paths
   int parties = 1;       // rank kinds that meet in it; > 1: matched by `rendezvous`
   int rendezvous = -1;
@@ -72,6 +99,18 @@ struct Collective {
   double slowdown = 1.0;   // of this software's use of the collective
   int segment = -1;        // operator granularity: the step it stands for
   int step = -1;
+  Bytes outside{-1.0};  // see LayerCollective
+};
+// A copy between a GPU and the memory of its host.
+struct HostCopy {
+  Bytes bytes{};
+  int path = 0;
+  std::string_view label;  // static text: "activations"
+};
+// Work of the host itself on this many bytes of its memory (or of its NVMe drives): the offloaded optimizer.
+struct HostUpdate {
+  Bytes bytes{};
+  bool nvme = false;
 };
 struct Send {
   Bytes bytes{};  // per rank
@@ -83,7 +122,7 @@ struct Receive {
   int path = 0;
   int channel = 0;
 };
-using Work = std::variant<Block, OperatorWork, HostIssue, Collective, Send, Receive>;
+using Work = std::variant<Block, OperatorWork, HostIssue, Collective, Send, Receive, HostCopy, HostUpdate>;
 
 enum class MemoryOwner : std::uint8_t { weights, gradients, optimizer_states, activations, temporary, communication };
 inline constexpr int memory_owners = 6;

@@ -3,53 +3,70 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <utility>
 #include <vector>
 
 #include "sim/program/build_step.hpp"
-#include "sim/program/model_chunks.hpp"
-#include "sim/program/schedule.hpp"
+#include "sim/program/model_parts.hpp"
 #include "sim/program/step_program.hpp"
 
 namespace trainyard {
 
+// Whose pass an instruction belongs to.
+struct PassOf {
+  std::int32_t micro_batch = -1;
+  std::int16_t chunk = 0;
+};
+
+// Compute of a run of segments.
+struct ComputeRun {
+  std::vector<SegmentUse> uses;
+  // Of the whole run at block granularity, and where it is a single segment; several segments carry their own.
+  int memory = -1;
+  int cached_work = -1;  // block granularity
+  bool contended = false;
+  std::vector<int> beside;  // see Block
+};
+
 class StageWriter {
  public:
-  StageWriter(StepProgram& program, Granularity granularity, const SegmentMemory& memory);
+  // Keeps references to both.
+  StageWriter(StepProgram& program, const StepModel& model, Granularity granularity);
 
   // Starts the list of a stage; everything below concerns the latest.
   RankKind& begin_stage(StageId stage);
 
-  // Table entries; paths are shared by value.
+  // Table entries; paths are shared by value, memory changes too. memory() is -1 for no change.
   int path(const std::vector<Tier>& tiers);
   int work(Work work);
-  // Of a run of segments that saves (forward) or frees (backward) this much. A layer's backward finds the head's
-  // activations freed already.
-  int memory(int layers, bool head, Phase phase);
+  int memory(const MemoryEffect& effect);
+  int memory(std::vector<MemoryChange> changes);
 
   // The next instruction waits for this one; -1 is nothing.
   void wait(int id);
-  // … for all compute written so far, with the TP collectives and host floors that belong to it.
+  // … for all compute written so far, with the collectives and host floors that belong to it.
   void wait_for_compute();
+  int last_compute() const { return last_of_[static_cast<std::size_t>(Stream::compute)]; }
 
-  int emit(int work, Stream stream, Phase phase, int micro_batch, int chunk, int memory = -1);
-  // The first instruction waits for what was asked. At block granularity it carries `memory`, and `cached_work` if that
-  // is not -1; otherwise the segments carry their own.
-  void emit_compute(const std::vector<SegmentUse>& uses, Phase phase, const Slot& slot, bool contended, int memory,
-                    int cached_work = -1);
+  int emit(int work, Stream stream, Phase phase, PassOf pass, int memory = -1);
+  // The first instruction waits for what was asked.
+  void emit_compute(const ComputeRun& run, Phase phase, PassOf pass);
+  // A forward and a backward as one, whose communication hide each other; one block at every granularity.
+  void emit_pair(int work, PassOf forward, PassOf backward, int memory);
 
  private:
-  int add_memory(std::vector<MemoryChange> changes);
   int segment_work(int segment, bool contended);
-  int segment_memory(int segment, Phase phase);
-  std::pair<int, int> split_memory(int segment, int memory);
+  int segment_memory(int segment);
+  std::pair<int, int> split_memory(int memory);
   const std::vector<int>& operator_works(int segment, bool contended);
-  void emit_operators(int segment, Phase phase, const Slot& slot, bool contended);
-  int emit_host(int segment, Phase phase, const Slot& slot);
+  void emit_operators(int segment, Phase phase, PassOf pass, bool contended, int memory);
+  int emit_host(int segment, Phase phase, PassOf pass);
+  void wait_for_layer_collectives(Stream except);
 
   StepProgram& program_;
+  const StepModel& model_;
   Granularity granularity_;
-  SegmentMemory memory_;
 
   // Entries made so far, by segment: -1 = none yet.
   struct Made {
@@ -58,16 +75,14 @@ class StageWriter {
     int host = -1;
     int memory = -1;
     bool memory_known = false;
-    std::pair<int, int> split{-1, -1};
-    bool split_known = false;
   };
-  std::array<Made, segment_count> made_;
+  std::vector<Made> made_;
+  std::map<int, std::pair<int, int>> split_;  // of memory changes: at the first and at the last operator
 
   RankKind* kind_ = nullptr;
-  std::int32_t waits_begin_ = 0;  // of the next instruction's entries in RankKind::after
-  int last_compute_ = -1;
-  int last_tp_ = -1;
-  int pending_host_ = -1;  // host floor of the segment written last
+  std::int32_t waits_begin_ = 0;        // of the next instruction's entries in RankKind::after
+  std::array<int, streams> last_of_{};  // latest instruction of each stream
+  int pending_host_ = -1;               // host floor of the segment written last
 };
 
 }  // namespace trainyard

@@ -1,6 +1,7 @@
 // What a step is built from, and the quantities that follow from it directly.
 #pragma once
 
+#include "models/memory_cost.hpp"
 #include "models/model_shape.hpp"
 #include "models/operators.hpp"
 #include "models/profile.hpp"
@@ -19,8 +20,16 @@ struct Overlaps {
 };
 Overlaps overlaps_of(const Plan& plan, const StackProfile& stack);
 
-// The stack as this plan uses it: userbuffers on or off.
+// The stack as this plan uses it: userbuffers, CUDA graphs on or off.
 StackProfile effective_stack(const Plan& plan, const StackProfile& stack);
+bool changes_stack(const Plan& plan);
+
+// Parameters, gradients and states live in shards; units (layers) are gathered when they are needed.
+bool gathers_units(const Plan& plan);
+
+// Do consecutive steps run into each other: no stage waits for the others between its last backward and its next
+// forward (zero-bubble schedules with post-validated optimizer)?
+bool steps_overlap(const Plan& plan);
 
 struct StepInputs {
   const Plan* plan = nullptr;  // resolved
@@ -29,20 +38,25 @@ struct StepInputs {
   const StackProfile* stack = nullptr;  // effective
   const RankLayout* layout = nullptr;
   const CommunicationPaths* paths = nullptr;
-};
 
-// Parameters of one rank of a stage, and how many of them it owns the optimizer states of.
-struct StageParameters {
-  double total = 0;
-  double owned = 0;
+  int gradient_ranks() const { return plan->data_parallel * plan->context_parallel; }
+  int expert_replicas() const {
+    return layout->world_size() / (plan->expert_parallel * expert_tensor_parallel() * plan->pipeline_parallel);
+  }
+  int expert_tensor_parallel() const {
+    return plan->expert_tensor_parallel > 0 ? plan->expert_tensor_parallel : plan->tensor_parallel;
+  }
 };
-StageParameters stage_parameters(const StepInputs& inputs, int stage);
 
 // Megatron's gradient bucket: max(40e6, 1e6 * data-parallel size) parameters.
 double bucket_parameters(int data_parallel);
 
 // One rank's share of a micro-batch.
 RankSlice rank_slice(const StepInputs& inputs);
-RecomputeKind recompute_kind(Recompute recompute);
+LayerRecompute layer_recompute(const Plan& plan);
+
+// Tokens of the fullest expert-parallel rank over the mean: as given, from measured or drawn loads of the experts, and
+// at least the spread of uniform routing over `tokens` (the expected maximum of ep multinomial counts).
+double expert_imbalance(const Plan& plan, const ModelShape& model, double tokens);
 
 }  // namespace trainyard

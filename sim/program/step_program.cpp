@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 namespace trainyard {
@@ -23,10 +24,13 @@ std::string instruction_text(const StepProgram& program, const Instruction& inst
     std::string operator()(const Block& b) const {
       int segments = 0;
       for (const SegmentUse& use : b.uses) segments += use.repeat;
+      for (const SegmentUse& use : b.partner) segments += use.repeat;
       return fmt::format("{}{} {} segments", letter, at, segments);
     }
     std::string operator()(const OperatorWork& o) const { return fmt::format("{} {}", o.op.name, at); }
     std::string operator()(const HostIssue&) const { return "host"; }
+    std::string operator()(const HostCopy& c) const { return fmt::format("copy {} {:.0f} B", c.label, c.bytes.value); }
+    std::string operator()(const HostUpdate& u) const { return fmt::format("host update {:.0f} B", u.bytes.value); }
     std::string operator()(const Collective& c) const {
       return fmt::format("{} {} {:.0f} B path {}", trainyard::name(c.kind), c.label, c.bytes.value, c.path);
     }
@@ -56,6 +60,12 @@ void check_channels(const std::map<int, ChannelEnds>& channels, std::vector<std:
 }
 
 }  // namespace
+
+const PairedForward* paired_forward(const RankKind& kind, InstructionId id) {
+  const auto found = std::lower_bound(kind.pairs.begin(), kind.pairs.end(), id,
+                                      [](const PairedForward& p, InstructionId i) { return p.backward < i; });
+  return found != kind.pairs.end() && found->backward == id ? &*found : nullptr;
+}
 
 std::size_t StepProgram::instruction_count() const {
   std::size_t count = 0;

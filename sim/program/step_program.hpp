@@ -11,22 +11,37 @@
 
 namespace trainyard {
 
+// A backward instruction that runs as one with this forward.
+struct PairedForward {
+  InstructionId backward;
+  std::int32_t micro_batch = 0;
+  std::int16_t chunk = 0;
+};
+
 struct RankKind {
   StageId stage;
   int ranks = 1;                          // how many ranks run this list
   RankId representative;                  // the first of them
   std::vector<Instruction> instructions;  // InstructionId indexes this
   std::vector<InstructionId> after;       // pool of cross-stream dependencies, see Instruction::after_begin
+  std::vector<PairedForward> pairs;       // in order of their instructions
+  int layers = 0;
+  double parameters = 0;  // of one rank
   // Memory held from the first to the last instruction, by owner.
   std::array<Bytes, memory_owners> resident{};
 };
+
+// The forward that an instruction runs as one with, or nullptr.
+const PairedForward* paired_forward(const RankKind& kind, InstructionId id);
 
 struct StepProgram {
   std::vector<RankKind> kinds;  // by stage
   std::vector<Segment> segments;
   std::vector<Work> works;  // deduplicated: instructions of equal work share an entry
   std::vector<std::vector<MemoryChange>> memory_changes;
-  std::vector<std::vector<Tier>> paths;  // what a collective or a send crosses
+  std::vector<std::vector<Tier>> paths;         // what a collective or a send crosses
+  std::array<int, layer_groups> layer_paths{};  // of the collectives inside segments, by LayerGroup: index into paths
+  bool steps_overlap = false;                   // the next step starts on each stage as soon as that stage is done
   int micro_batches = 1;
 
   std::size_t instruction_count() const;

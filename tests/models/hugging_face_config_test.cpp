@@ -286,6 +286,27 @@ TEST_CASE("Qwen's window holds only when switched on and for all layers") {
              Contains("12 of 40 layers have a sliding window"));
 }
 
+TEST_CASE("DeepSeek routes inside groups of experts where its config says so") {
+  const auto groups = [](const std::string& json) {
+    const MixtureOfExperts moe = *import(json).shape.moe;
+    return std::pair(moe.routing_groups, moe.routing_top_groups);
+  };
+  CHECK(groups(deepseek_v3) == std::pair<std::int64_t, std::int64_t>(8, 4));
+  CHECK(groups(R"({"model_type": "deepseek_v3"})") == std::pair<std::int64_t, std::int64_t>(8, 4));
+  // Kimi K2: one group limits nothing
+  CHECK(groups(R"({"model_type": "deepseek_v3", "n_group": 1, "topk_group": 1})") ==
+        std::pair<std::int64_t, std::int64_t>(0, 0));
+  const std::string v2 = R"({"model_type": "deepseek_v2", "num_experts_per_tok": 6, "n_group": 8, "topk_group": 3, )";
+  CHECK(groups(v2 + R"("topk_method": "group_limited_greedy"})") == std::pair<std::int64_t, std::int64_t>(8, 3));
+  CHECK(groups(v2 + R"("topk_method": "greedy"})") == std::pair<std::int64_t, std::int64_t>(0, 0));
+  CHECK(error_of("{\"model_type\": \"deepseek_v3\",\n\"n_group\": 7}") ==
+        "config.json:2:1: 256 experts are not divisible by 7 routing groups");
+}
+
+TEST_CASE("a binary file is refused at its first odd byte") {
+  CHECK(error_of(std::string("{\0}", 3)) == "config.json: not text: byte 0x00 at offset 1");
+}
+
 TEST_CASE("keys without a known meaning are reported") {
   CHECK(import(R"({"model_type": "llama", "zigzag": 1, "rope_theta": 1.0})").ignored ==
         std::vector<std::string>{"zigzag"});

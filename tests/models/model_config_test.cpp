@@ -45,7 +45,8 @@ TEST_CASE("every setting is read") {
       "normalization: LayerNorm\nadd_qkv_bias: true\nqk_layernorm: true\nposition_embedding_type: learned_absolute\n"
       "max_position_embeddings: 512\nwindow_size: 128\nhidden_dropout: 0.1\nattention_dropout: 0.1\n"
       "moe: {num_experts: 8, router_topk: 2, ffn_hidden_size: 32, shared_experts: 1, shared_ffn_hidden_size: 48,\n"
-      "      first_dense_layers: 2, layer_freq: 2, router_bias: true}\nmtp_num_layers: 1\n");
+      "      first_dense_layers: 2, layer_freq: 2, router_bias: true, router_num_groups: 4, router_group_topk: 2}\n"
+      "mtp_num_layers: 1\n");
   const ModelShape expected{.name = "all",
                             .layers = 6,
                             .hidden = 64,
@@ -71,7 +72,9 @@ TEST_CASE("every setting is read") {
                                                     .shared_ffn = 48,
                                                     .first_dense_layers = 2,
                                                     .layer_period = 2,
-                                                    .router_bias = true},
+                                                    .router_bias = true,
+                                                    .routing_groups = 4,
+                                                    .routing_top_groups = 2},
                             .latent_attention = std::nullopt,
                             .multi_token_prediction_layers = 1};
   CHECK(m == expected);
@@ -86,6 +89,19 @@ TEST_CASE("latent attention sets the head width to the value width") {
   const ModelShape m = read(minimal + "multi_latent_attention: {kv_lora_rank: 8, qk_head_dim: 8, v_head_dim: 12}\n");
   CHECK(m.latent_attention->q_rank == 0);
   CHECK(m.head_dim == 12);
+}
+
+TEST_CASE("routing groups cut the experts evenly and hold those of a token") {
+  const auto groups = [](const std::string& settings) {
+    return error_with("moe: {num_experts: 8, router_topk: 3, " + settings + "}");
+  };
+  CHECK(groups("router_num_groups: 4, router_group_topk: 2") == "accepted");
+  CHECK_THAT(groups("router_num_groups: 3, router_group_topk: 2"), Contains("8 experts are not divisible by 3"));
+  CHECK_THAT(groups("router_num_groups: 4, router_group_topk: 1"),
+             Contains("1 of 4 groups do not hold 3 experts for a token"));
+  CHECK_THAT(groups("router_num_groups: 4, router_group_topk: 5"), Contains("5 of 4 groups"));
+  CHECK_THAT(groups("router_num_groups: 4"), Contains("need each other"));
+  CHECK_THAT(groups("router_num_groups: 0, router_group_topk: 1"), Contains("is 0, outside 1 to"));
 }
 
 TEST_CASE("max_position_embeddings matters only to learned positions") {

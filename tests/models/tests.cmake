@@ -2,11 +2,18 @@ trainyard_test(models_test
   SOURCES
     models/collective_cost_test.cpp
     models/hugging_face_config_test.cpp
+    models/layer_memory_test.cpp
     models/layer_pattern_test.cpp
+    models/megatron_memory_report_test.cpp
+    models/memory_buffers_test.cpp
     models/memory_cost_test.cpp
     models/model_config_test.cpp
     models/model_flops_test.cpp
     models/operator_cost_test.cpp
+    models/operators_attention_test.cpp
+    models/operators_moe_test.cpp
+    models/operators_test.cpp
     models/parameter_count_test.cpp
     models/quick_estimates_test.cpp
+    models/stage_peak_test.cpp
   LINKS trainyard_models)

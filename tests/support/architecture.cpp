@@ -22,6 +22,7 @@ struct Folder {
 // The more deeply nested come first: the first prefix of a file's path is its folder.
 const std::vector<Folder>& folders() {
   static const std::vector<Folder> table = {
+      {"analysis/job", {"analysis", "sim/base", "models"}},
       {"analysis/calibration", {"sim/base", "models", "topology"}},
       {"analysis/sweep", {"analysis", "sim/base", "topology", "models", "sim/plan", "sim/program", "sim/engine"}},
       {"analysis/validation", {"analysis", "sim/base", "topology", "models", "sim/plan", "sim/program", "sim/engine"}},

@@ -161,7 +161,7 @@ SimulatedStep hand_built_step() {
   step.plan.pipeline_parallel = 2;
   step.plan.data_parallel = 2;
   step.plan.global_batch_size = 4;
-  step.plan.schedule = ScheduleKind::gpipe;
+  step.plan.schedule = "gpipe";
   step.layout.tp = 4;
   step.layout.dp = 2;
   step.layout.pp = 2;

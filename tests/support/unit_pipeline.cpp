@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "sim/plan/schedule.hpp"
+
 namespace trainyard::testing {
 namespace {
 
@@ -34,7 +36,8 @@ StepProgram program_of(const UnitPipeline& u) {
   plan.overlap_p2p = !u.blocking;
   plan.layers_per_chunk.assign(static_cast<std::size_t>(u.stages * u.chunks), 1);
   const ModelShape model = tiny_model(u.stages * u.chunks);
-  const Workload workload{128, DataType::bf16};
+  Workload workload;
+  workload.sequence_length = 128;
   const StackProfile stack;
   RankLayout layout;
   layout.pp = u.stages;
@@ -46,16 +49,25 @@ StepProgram program_of(const UnitPipeline& u) {
 
 PricedProgram prices_of(const UnitPipeline& u, const StepProgram& program) {
   PricedProgram prices;
-  prices.works.resize(program.works.size());
-  for (const RankKind& kind : program.kinds)
-    for (const Instruction& i : kind.instructions) {
-      WorkPrice& price = prices.works[static_cast<std::size_t>(i.work)];
-      const Work& work = program.works[static_cast<std::size_t>(i.work)];
-      if (std::holds_alternative<Block>(work))
-        price.duration = Seconds((i.phase == Phase::forward ? u.forward : u.backward) / u.chunks);
-      if (std::holds_alternative<Send>(work) || std::holds_alternative<Receive>(work)) price.duration = Seconds(u.hop);
-      price.compute = price.duration;
-    }
+  const ScheduleRow& row = *find_schedule(u.schedule);
+  const double share = 1.0 / u.chunks;  // of a stage's model in one chunk
+  const auto time_of = [&](const std::vector<SegmentUse>& uses) {
+    if (uses.empty()) return 0.0;
+    const std::string& label = program.segments[static_cast<std::size_t>(uses.front().segment)].label;
+    const auto says = [&](const char* word) { return label.find(word) != std::string::npos; };
+    return share * (says("forward")           ? u.forward
+                    : says("input gradient")  ? u.input_gradient
+                    : says("weight gradient") ? u.weight_gradient
+                    : row.splits_backward     ? u.input_gradient + u.weight_gradient
+                                              : u.backward);
+  };
+  for (const Work& work : program.works) {
+    WorkPrice& price = prices.works.emplace_back();
+    if (const auto* block = std::get_if<Block>(&work))
+      price.duration = Seconds(time_of(block->uses) + time_of(block->partner));
+    if (std::holds_alternative<Send>(work) || std::holds_alternative<Receive>(work)) price.duration = Seconds(u.hop);
+    price.compute = price.duration;
+  }
   return prices;
 }
 
@@ -67,13 +79,16 @@ double makespan(const UnitPipeline& u) {
 std::string start_times(const UnitPipeline& u, std::size_t stage) {
   const StepProgram program = program_of(u);
   const Timeline timeline = run_analytic(program, prices_of(u, program));
+  const RankKind& kind = program.kinds[stage];
   std::string text;
-  for (std::size_t i = 0; i < program.kinds[stage].instructions.size(); ++i) {
-    const Instruction& instruction = program.kinds[stage].instructions[i];
+  auto pair = kind.pairs.begin();
+  for (std::size_t i = 0; i < kind.instructions.size(); ++i) {
+    const Instruction& instruction = kind.instructions[i];
     if (instruction.stream != Stream::compute || instruction.micro_batch < 0) continue;
     if (!text.empty()) text += ' ';
-    text += fmt::format("{}{}@{}", instruction.phase == Phase::forward ? 'F' : 'B', instruction.micro_batch,
-                        number(timeline.spans[stage][i].start.value));
+    if (pair != kind.pairs.end() && pair->backward.index() == i) text += fmt::format("F{}+", (pair++)->micro_batch);
+    const char* letter = instruction.phase == Phase::forward ? "F" : instruction.phase == Phase::weight ? "W" : "B";
+    text += fmt::format("{}{}@{}", letter, instruction.micro_batch, number(timeline.spans[stage][i].start.value));
   }
   return text;
 }
@@ -82,7 +97,7 @@ double in_flight(const UnitPipeline& u, std::size_t stage) {
   const StepProgram program = program_of(u);
   int now = 0, most = 0;
   for (const Instruction& i : program.kinds[stage].instructions) {
-    if (i.stream != Stream::compute || i.micro_batch < 0) continue;
+    if (i.stream != Stream::compute || i.micro_batch < 0 || i.phase == Phase::weight) continue;
     now += i.phase == Phase::forward ? 1 : -1;
     most = std::max(most, now);
   }

@@ -38,7 +38,7 @@ TEST_CASE("a complete row maps without an assumption") {
   CHECK(run.job.name == "run-1");
   CHECK(run.job.model == llama3_8b());
   CHECK(run.job.cluster.nodes == 8);
-  CHECK(run.job.workload == Workload{8192, DataType::bf16});
+  CHECK(run.job.workload == Workload{.sequence_length = 8192, .precision = DataType::bf16});
   Plan plan;
   plan.tensor_parallel = 2;
   plan.pipeline_parallel = 4;
@@ -47,7 +47,7 @@ TEST_CASE("a complete row maps without an assumption") {
   plan.micro_batch_size = 1;
   plan.global_batch_size = 128;
   plan.sequence_parallel = true;
-  plan.schedule = ScheduleKind::interleaved;
+  plan.schedule = "interleaved";
   plan.data_parallel_kind = DataParallelKind::zero1;
   CHECK(run.job.plan == plan);
   CHECK(run.time_scale == 1.0);
@@ -281,14 +281,17 @@ TEST_CASE("schedules by their published names") {
     const Plan plan = mapped(run).job.plan;
     return std::pair(plan.schedule, plan.virtual_stages);
   };
-  CHECK(schedule("1f1b", 1) == std::pair(ScheduleKind::one_f_one_b, 1));
-  CHECK(schedule("1f1b", 4) == std::pair(ScheduleKind::interleaved, 4));
-  CHECK(schedule("interleaved-1f1b", 1) == std::pair(ScheduleKind::one_f_one_b, 1));
-  CHECK(schedule("interleaved (tunable N)", std::nullopt) == std::pair(ScheduleKind::interleaved, 2));
-  CHECK(schedule("", std::nullopt) == std::pair(ScheduleKind::one_f_one_b, 1));
-  CHECK(schedule("zb-1p", 1) == std::pair(ScheduleKind::zb_h1, 1));
-  CHECK(schedule("zb-2p", 1) == std::pair(ScheduleKind::zb_h2, 1));
-  CHECK(schedule("zb-v", std::nullopt) == std::pair(ScheduleKind::zb_v, 2));
+  CHECK(schedule("1f1b", 1) == std::pair(std::string("1f1b"), 1));
+  CHECK(schedule("1f1b", 4) == std::pair(std::string("interleaved"), 4));
+  CHECK(schedule("interleaved-1f1b", 1) == std::pair(std::string("1f1b"), 1));
+  CHECK(schedule("interleaved (tunable N)", std::nullopt) == std::pair(std::string("interleaved"), 2));
+  CHECK(schedule("", std::nullopt) == std::pair(std::string("1f1b"), 1));
+  CHECK(schedule("zb-1p", 1) == std::pair(std::string("zb-h1"), 1));
+  CHECK(schedule("zb-2p", 1) == std::pair(std::string("zb-h2"), 1));
+  CHECK(schedule("zb-v", std::nullopt) == std::pair(std::string("zb-v"), 2));
+  CHECK(schedule("zb-v", 1) == std::pair(std::string("zb-v"), 2));
+  CHECK(schedule("dualpipe", std::nullopt) == std::pair(std::string("dualpipe"), 1));
+  CHECK(schedule("breadth-first", 4) == std::pair(std::string("breadth-first"), 4));
   run.schedule = "chimera";
   CHECK(skip_reason(run) == "schedule 'chimera' is not modelled");
   run.pp = 1;
@@ -315,10 +318,8 @@ TEST_CASE("optimizer sharding by its published words") {
   CHECK(sharding("hsdp") == DataParallelKind::hsdp);
   CHECK(sharding("") == DataParallelKind::zero1);  // NeMo's default
   CHECK(noted(mapped(run), "sharding not published"));
-  run.sharding = "fsdp group 128 x dp 4";
-  CHECK(noted(mapped(run), "taken as one group"));
-  run.sharding = "fsdp group 128 x dp 1";
-  CHECK(!noted(mapped(run), "taken as one group"));
+  run.sharding = "fsdp+dp";
+  CHECK(noted(mapped(run), "size of the replicated sharding groups not published"));
   run.sharding = "gossip";
   CHECK(skip_reason(run) == "sharding 'gossip' is not modelled");
 }
@@ -328,20 +329,104 @@ TEST_CASE("recomputation means what its software means by it") {
   run.recompute = "selective";
   run.recompute_detail = "selective (attention) per yaml; with fused/flash attention this is nearly free";
   CHECK(mapped(run).job.plan.recompute == Recompute::selective);
+  CHECK(mapped(run).job.plan.recompute_modules == recompute_core_attn);
   run.recompute_detail.clear();
   run.notes = "recompute modules: mla_up_proj,mlp,moe (per NeMo h100 recipe csv)";
-  CHECK(mapped(run).job.plan.recompute == Recompute::full);
+  CHECK(mapped(run).job.plan.recompute == Recompute::selective);
+  CHECK(mapped(run).job.plan.recompute_modules == (recompute_mla_up_proj | recompute_mlp | recompute_moe));
+  run.notes = "recompute modules: mlp, dropout";
+  CHECK(skip_reason(run) == "recomputation of module 'dropout' is not modelled");
   run.notes.clear();
   run.software = "torchtitan";
-  CHECK(skip_reason(run) == "'selective' recomputation of this software is not Megatron's");
+  CHECK_THAT(skip_reason(run), Catch::Contains("is not Megatron's, and the row does not say what it is"));
+  run.recompute_detail = "selective: attention";
+  CHECK(mapped(run).job.plan.recompute_modules == recompute_core_attn);
+  run.recompute_detail = "selective (per-op)";
+  CHECK_THAT(skip_reason(run), Catch::Contains("per operator"));
   run.recompute = "full";
   run.recompute_detail = "all layers (full-layer inputs checkpointed)";
   CHECK(mapped(run).job.plan.recompute == Recompute::full);
-  run.recompute_detail = "3 layers";
-  CHECK_THAT(skip_reason(run), Catch::Contains("part of the layers"));
   run.recompute.clear();
   run.recompute_detail.clear();
   CHECK(mapped(run).job.plan.recompute == Recompute::none);
+}
+
+TEST_CASE("part of the layers recompute: a share of all, or a number of each model chunk") {
+  PublishedRun run = complete_run();  // 32 layers, pp 4 x vpp 2 = 8 chunks of 4
+  const auto layers = [&](const std::string& kind, const std::string& detail) {
+    run.recompute = kind;
+    run.recompute_detail = detail;
+    const Plan plan = mapped(run).job.plan;
+    CHECK(plan.recompute == Recompute::full);
+    return std::pair(plan.recompute_method, plan.recompute_layers);
+  };
+  const auto block = [](int n) { return std::pair(RecomputeMethod::block, n); };
+  const auto every_layer = std::pair(RecomputeMethod::uniform, 0);
+  CHECK(layers("full", "all layers (full-layer inputs checkpointed)") == every_layer);
+  CHECK(layers("full", "every layer") == every_layer);
+  CHECK(layers("full", "3 layers") == block(3));
+  CHECK(layers("full", "activations_checkpoint_num_layers: 2") == block(2));
+  CHECK(layers("full", "block, recompute_num_layers=1") == block(1));
+  CHECK(layers("full", "uniform, recompute_num_layers 1") == every_layer);
+  CHECK(layers("full", "uniform, recompute_num_layers 2") == std::pair(RecomputeMethod::uniform, 2));
+  CHECK(layers("full", "16 of 32 layers") == block(2));  // half of 4
+  CHECK(layers("full", "32 of 32 layers") == every_layer);
+  CHECK(layers("full", "every other layer") == block(2));
+  run.software = "torchtitan";
+  CHECK(layers("selective", "every 4th layer") == block(1));
+  CHECK(layers("selective", "every 2 layers") == block(2));
+  CHECK(layers("selective", "5 of 32 layers") == block(1));  // 0.625 of each chunk
+  CHECK(noted(mapped(run), "recomputes 0.625 layers of each model chunk: taken as 1"));
+}
+
+TEST_CASE("replicated sharding groups are hybrid sharding") {
+  PublishedRun run = complete_run();  // dp 8
+  run.sharding = "fsdp group 4 x dp 2";
+  CHECK(mapped(run).job.plan.data_parallel_kind == DataParallelKind::hsdp);
+  CHECK(mapped(run).job.plan.sharding.group == 4);
+  run.sharding = "fsdp group 8 x dp 1";
+  CHECK(mapped(run).job.plan.data_parallel_kind == DataParallelKind::fsdp);
+  CHECK(mapped(run).job.plan.sharding == Sharding{});
+  run.sharding = "fsdp group 128 x dp 4";
+  CHECK(skip_reason(run) == "sharding groups 128 x 4 do not make up the 8 data-parallel ranks");
+}
+
+TEST_CASE("context parallelism by the row's words, else the software's way") {
+  PublishedRun run = complete_run();
+  const auto kind = [&] { return mapped(run).job.plan.context_parallel_kind; };
+  run.notes = "CP = A2A (ulysses-like) ; cross-entropy fusion on";
+  CHECK(kind() == ContextParallelKind::ring);  // no context parallelism
+  run.cp = 2;
+  run.dp = 4;
+  CHECK(kind() == ContextParallelKind::ulysses);
+  run.notes = "CP: a2a+p2p";
+  CHECK(kind() == ContextParallelKind::hierarchical);
+  run.notes = "with-CP column; table DP=2";
+  CHECK(kind() == ContextParallelKind::ring);
+  run.software = "Meta internal";
+  CHECK(kind() == ContextParallelKind::all_gather);
+}
+
+TEST_CASE("the fp8 recipe is the published one, else delayed scaling") {
+  PublishedRun run = complete_run();
+  run.precision = "fp8";
+  CHECK(mapped(run).job.workload.fp8_recipe == Fp8Recipe::delayed);
+  CHECK(noted(mapped(run), "fp8 recipe not published"));
+  run.software = "NeMo 24.07 (Megatron-Core + TE, FP8 delayed scaling)";
+  CHECK(!noted(mapped(run), "fp8 recipe not published"));
+  run.precision = "mxfp8";
+  CHECK(mapped(run).job.workload.precision == DataType::fp8);
+  CHECK(mapped(run).job.workload.fp8_recipe == Fp8Recipe::mxfp8);
+  run.precision = "fp8 (current scaling)";
+  CHECK(mapped(run).job.workload.fp8_recipe == Fp8Recipe::current);
+}
+
+TEST_CASE("a published capacity factor is set where there are experts") {
+  PublishedRun run = complete_run();
+  run.notes = "capacity factor 1.25 with padding (token drop), grouped gemm off";
+  CHECK(mapped(run).job.plan.routing == ExpertRouting{});
+  run.model = "deepseek-v3";
+  CHECK(mapped(run).job.plan.routing.capacity_factor == 1.25);
 }
 
 TEST_CASE("only stated overlap is set") {
@@ -399,13 +484,17 @@ TEST_CASE("degrees that do not make up the GPUs") {
   CHECK(skip_reason(run) == "tp x pp x cp = 12 does not divide 64 GPUs");
 }
 
-TEST_CASE("what no row can express yet is skipped with its reason") {
+TEST_CASE("offload and precision are taken over, what cannot be expressed is skipped with its reason") {
   PublishedRun run = complete_run();
   run.optimizer_offload = true;
-  CHECK(skip_reason(run) == "optimizer offload is not modelled");
+  CHECK(mapped(run).job.plan.optimizer_offload == OffloadTarget::cpu);
+  run.notes = "optimizer states on NVMe";
+  CHECK(mapped(run).job.plan.optimizer_offload == OffloadTarget::nvme);
   run.optimizer_offload = false;
   run.precision = "nvfp4";
-  CHECK(skip_reason(run) == "precision nvfp4 is not modelled");
+  CHECK(mapped(run).job.workload.precision == DataType::nvfp4);
+  run.precision = "mxfp4";
+  CHECK(skip_reason(run) == "precision mxfp4 is not modelled");
   run.precision = "fp8 (delayed scaling)";
   CHECK(mapped(run).job.workload.precision == DataType::fp8);
   run.seq_len.reset();

@@ -84,7 +84,7 @@ TEST_CASE("no two spans of a stream overlap and nothing starts before what it wa
     const UnitPipeline u{.stages = 4,
                          .micro_batches = 8,
                          .chunks = chunks,
-                         .schedule = chunks == 1 ? ScheduleKind::one_f_one_b : ScheduleKind::interleaved,
+                         .schedule = chunks == 1 ? "1f1b" : "interleaved",
                          .hop = 0.3};
     const StepProgram program = program_of(u);
     const Timeline t = run_analytic(program, prices_of(u, program));
@@ -125,8 +125,7 @@ TEST_CASE("lists in an order that cannot be executed as it stands still run if t
 }
 
 TEST_CASE("equal inputs give equal timelines") {
-  const UnitPipeline u{
-      .stages = 8, .micro_batches = 16, .chunks = 2, .schedule = ScheduleKind::interleaved, .hop = 0.1};
+  const UnitPipeline u{.stages = 8, .micro_batches = 16, .chunks = 2, .schedule = "interleaved", .hop = 0.1};
   const StepProgram program = program_of(u);
   const PricedProgram prices = prices_of(u, program);
   CHECK(run_analytic(program, prices) == run_analytic(program, prices));

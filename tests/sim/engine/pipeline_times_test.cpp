@@ -12,14 +12,10 @@ UnitPipeline one_f_one_b(int stages, int micro_batches, double hop = 0) {
   return {.stages = stages, .micro_batches = micro_batches, .hop = hop};
 }
 UnitPipeline interleaved(int stages, int micro_batches, int chunks, double hop = 0) {
-  return {.stages = stages,
-          .micro_batches = micro_batches,
-          .chunks = chunks,
-          .schedule = ScheduleKind::interleaved,
-          .hop = hop};
+  return {.stages = stages, .micro_batches = micro_batches, .chunks = chunks, .schedule = "interleaved", .hop = hop};
 }
 UnitPipeline gpipe(int stages, int micro_batches, double hop = 0) {
-  return {.stages = stages, .micro_batches = micro_batches, .schedule = ScheduleKind::gpipe, .hop = hop};
+  return {.stages = stages, .micro_batches = micro_batches, .schedule = "gpipe", .hop = hop};
 }
 
 }  // namespace

@@ -149,7 +149,7 @@ TEST_CASE("virtual stages need a pipeline") {
   Case c;
   c.plan.pipeline_parallel = 1;
   c.plan.virtual_stages = 2;
-  c.plan.schedule = ScheduleKind::interleaved;
+  c.plan.schedule = "interleaved";
   CHECK(problem(c) == "pp: num_virtual_stages_per_pipeline_rank 2 needs pipeline_model_parallel_size > 1");
 }
 
@@ -158,20 +158,9 @@ TEST_CASE("virtual stages and the interleaved schedule need each other") {
   c.plan.virtual_stages = 2;
   CHECK(problem(c) == "schedule: num_virtual_stages_per_pipeline_rank 2 needs schedule interleaved, not 1f1b");
   c.plan.virtual_stages = 1;
-  c.plan.schedule = ScheduleKind::interleaved;
+  c.plan.schedule = "interleaved";
   CHECK(problem(c) ==
         "schedule: schedule interleaved needs num_virtual_stages_per_pipeline_rank > 1; with 1 it is 1f1b");
-}
-
-TEST_CASE("interleaving needs a multiple of pp micro-batches") {
-  Case c;
-  c.plan.virtual_stages = 5;
-  c.plan.schedule = ScheduleKind::interleaved;
-  CHECK(problem(c) == "");
-  c.plan.global_batch_size = 24;  // 24 / (1 * 4) = 6 micro-batches on 4 stages
-  CHECK(problem(c) ==
-        "schedule: 6 micro-batches (global_batch_size 24 / 4) are not divisible by pipeline_model_parallel_size 4, "
-        "which the interleaved schedule needs");
 }
 
 TEST_CASE("the global batch must be whole micro-batches on every replica") {
@@ -239,37 +228,11 @@ TEST_CASE("explicit placement must list every GPU of every node once") {
         "node 1, but its GPUs are 0 to 3");
 }
 
-TEST_CASE("what is legal but not modelled yet is marked so") {
-  Case c;
-  c.plan.context_parallel = 2;
-  CHECK(problem(c) == "unsupported cp: context_parallel_size 2 is not modelled yet");
-  c = Case{};
-  c.workload.precision = DataType::fp8;
-  CHECK(problem(c) == "unsupported precision: fp8 precision is not modelled yet");
-  c = Case{};
-  c.model.moe = MixtureOfExperts{.experts = 8, .top_k = 2, .expert_ffn = 28672};
-  CHECK(problem(c) == "unsupported model: a mixture-of-experts model is not modelled yet");
-  c = Case{};
-  c.model.latent_attention = LatentAttention{.kv_rank = 512};
-  CHECK(problem(c) == "unsupported model: multi-head latent attention is not modelled yet");
-  for (DataParallelKind kind :
-       {DataParallelKind::zero2, DataParallelKind::zero3, DataParallelKind::fsdp, DataParallelKind::hsdp}) {
-    c = Case{};
-    c.plan.data_parallel_kind = kind;
-    CHECK(problem(c) == fmt::format("unsupported dp: data_parallel {} is not modelled yet", name(kind)));
-  }
-  for (ScheduleKind kind : {ScheduleKind::zb_h1, ScheduleKind::zb_h2, ScheduleKind::zb_v, ScheduleKind::dualpipe}) {
-    c = Case{};
-    c.plan.schedule = kind;
-    CHECK(problem(c) == fmt::format("unsupported schedule: schedule {} is not modelled yet", name(kind)));
-  }
-}
-
 TEST_CASE("every problem is reported at once") {
   Case c;
   c.plan.tensor_parallel = 7;
   c.plan.pipeline_parallel = 6;
-  c.plan.schedule = ScheduleKind::interleaved;
+  c.plan.schedule = "interleaved";
   c.plan.rank_order = "tp-pp";
   std::vector<std::string> axes;
   for (const PlanProblem& p : c.problems()) axes.push_back(p.axis);
@@ -326,7 +289,7 @@ TEST_CASE("resolved gives the first and last chunk one layer fewer where the end
   Case c;
   c.model.layers = 30;  // 4 * 8 - 2
   c.plan.virtual_stages = 2;
-  c.plan.schedule = ScheduleKind::interleaved;
+  c.plan.schedule = "interleaved";
   CHECK(problem(c) == "");
   CHECK(resolved(c.plan, c.model, c.cluster).layers_per_chunk == std::vector<int>{3, 4, 4, 4, 4, 4, 4, 3});
 }

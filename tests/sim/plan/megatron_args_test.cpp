@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 
 #include "sim/base/errors.hpp"
+#include "sim/plan/layer_split.hpp"
 #include "tests/sim/plan/small_cluster.hpp"
 
 using namespace trainyard;
@@ -16,6 +17,13 @@ using Strings = std::vector<std::string>;
 namespace {
 
 MegatronImport import(const std::string& text) { return read_megatron_args(text, "run.sh"); }
+
+// The layers of each model chunk, by list or by what is said of the pipeline's ends.
+std::vector<int> layers_of(const MegatronImport& read) {
+  const Plan& plan = read.plan;
+  if (!plan.layers_per_chunk.empty()) return plan.layers_per_chunk;
+  return split_layers(read.model.layers, plan.pipeline_parallel, plan.virtual_stages, plan.pipeline_ends).value();
+}
 
 // The flags Megatron-LM requires, for a small model.
 const std::string required =
@@ -106,7 +114,7 @@ TEST_CASE("the GPT-3 175B launch script is read whole") {
   CHECK(gpt3.plan.tensor_parallel == 8);
   CHECK(gpt3.plan.pipeline_parallel == 16);
   CHECK(gpt3.plan.virtual_stages == 2);  // 96 / 16 / 3
-  CHECK(gpt3.plan.schedule == ScheduleKind::interleaved);
+  CHECK(gpt3.plan.schedule == "interleaved");
   CHECK(gpt3.plan.global_batch_size == 1536);
   CHECK(gpt3.plan.recompute == Recompute::full);
   CHECK(gpt3.workload.precision == DataType::fp16);
@@ -259,13 +267,13 @@ TEST_CASE("a flag given twice has its last value") {
 
 TEST_CASE("uneven pipelines are read") {
   const auto layers = [](const std::string& flags) {
-    return with("--pipeline-model-parallel-size 4 " + flags).plan.layers_per_chunk;
+    return layers_of(with("--pipeline-model-parallel-size 4 " + flags));
   };
   CHECK(layers("--pipeline-model-parallel-layout 'Et|(ttt|)*2,tL'") == std::vector<int>{1, 3, 3, 1});
   // 8 layers: 1 on the first rank, 3 on the last, the other 4 on two ranks
   CHECK(layers("--decoder-first-pipeline-num-layers 1 --decoder-last-pipeline-num-layers 3") ==
         std::vector<int>{1, 2, 2, 3});
-  CHECK(layers("") == std::vector<int>{});
+  CHECK(with("--pipeline-model-parallel-size 4").plan.pipeline_ends == PipelineEnds{});
   CHECK_THAT(error(required + "--pipeline-model-parallel-size 4 --decoder-first-pipeline-num-layers 1"),
              Contains("do not split evenly"));
   const Plan virtual_layout =
@@ -276,12 +284,11 @@ TEST_CASE("uneven pipelines are read") {
 TEST_CASE("the embedding and the loss may count as layers") {
   // 15 + 1 layers on 4 ranks, the first with one decoder layer fewer
   const std::string flags = "--num-layers 15 --pipeline-model-parallel-size 4 ";
-  CHECK(with(flags + "--account-for-embedding-in-pipeline-split").plan.layers_per_chunk ==
-        std::vector<int>{3, 4, 4, 4});
+  CHECK(layers_of(with(flags + "--account-for-embedding-in-pipeline-split")) == std::vector<int>{3, 4, 4, 4});
   // 14 + 2: what the plan's own split gives, so no list is needed
   CHECK(with("--num-layers 14 --pipeline-model-parallel-size 4 --account-for-embedding-in-pipeline-split "
              "--account-for-loss-in-pipeline-split")
-            .plan.layers_per_chunk.empty());
+            .plan.pipeline_ends == PipelineEnds{});
 }
 
 TEST_CASE("sharded data parallelism is read") {
@@ -292,17 +299,10 @@ TEST_CASE("sharded data parallelism is read") {
   CHECK(kind("--use-torch-fsdp2") == DataParallelKind::fsdp);
 }
 
-TEST_CASE("recomputation that cannot be expressed is reported") {
-  CHECK(with("--recompute-activations").plan.recompute == Recompute::selective);
-  CHECK_THAT(
-      with("--recompute-granularity full --recompute-method block --recompute-num-layers 4").not_understood.at(0),
-      Contains("every layer is recomputed here"));
-}
-
 TEST_CASE("the plan is written as arguments to copy") {
   Plan plan = legal_plan();
   plan.virtual_stages = 5;
-  plan.schedule = ScheduleKind::interleaved;
+  plan.schedule = "interleaved";
   plan.sequence_parallel = true;
   plan.data_parallel_kind = DataParallelKind::zero1;
   plan.overlap_grad_reduce = true;
@@ -319,7 +319,7 @@ TEST_CASE("the plan is written as arguments to copy") {
 
 TEST_CASE("what Megatron-LM cannot be told is said in comments") {
   Plan plan = legal_plan();
-  plan.schedule = ScheduleKind::gpipe;
+  plan.schedule = "gpipe";
   plan.placement = PlacementKind::scatter;
   CHECK_THAT(
       to_megatron_args(plan, workload_8k(), llama3_70b()),
@@ -349,7 +349,7 @@ TEST_CASE("written arguments read back as the same plan") {
             plan.tensor_parallel = 1 + static_cast<int>(bits % 4);
             plan.pipeline_parallel = pp;
             plan.virtual_stages = vpp;
-            plan.schedule = vpp > 1 ? ScheduleKind::interleaved : ScheduleKind::one_f_one_b;
+            plan.schedule = vpp > 1 ? "interleaved" : "1f1b";
             plan.micro_batch_size = 3;
             plan.global_batch_size = 96;
             plan.data_parallel_kind = kind;

@@ -1,62 +1,18 @@
 // Message sizes of the built program, from published arithmetic.
 #include <catch2/catch.hpp>
 
-#include "models/model_config.hpp"
-#include "sim/program/build_step.hpp"
+#include "tests/support/built_step.hpp"
 
 using namespace trainyard;
-
-namespace {
-
-struct Traffic {
-  ModelShape model;
-  Plan plan;
-  Workload workload{8192, DataType::bf16};
-  StackProfile stack;
-  RankLayout layout;
-  CommunicationPaths paths;
-
-  StepProgram build() {
-    layout.tp = plan.tensor_parallel;
-    layout.dp = plan.data_parallel;
-    layout.pp = plan.pipeline_parallel;
-    for (int i = 0; i < layout.world_size(); ++i) layout.device.push_back(DeviceId(i));
-    layout.dp_stride = layout.tp;
-    layout.pp_stride = layout.tp * layout.dp;
-    paths.stages.resize(static_cast<std::size_t>(layout.pp));
-    return build_step({&plan, &model, &workload, &stack, &layout, &paths}, Granularity::block);
-  }
-};
-
-Traffic traffic(const char* model, int tp, int dp, int pp) {
-  Traffic t;
-  t.model = load_model(model).shape;
-  t.plan.tensor_parallel = tp;
-  t.plan.data_parallel = dp;
-  t.plan.pipeline_parallel = pp;
-  t.plan.global_batch_size = dp * pp;
-  const int per_stage = static_cast<int>(t.model.layers) / pp;
-  t.plan.layers_per_chunk.assign(static_cast<std::size_t>(pp), per_stage);
-  t.plan.layers_per_chunk.front() += static_cast<int>(t.model.layers) - per_stage * pp;
-  return t;
-}
-
-std::vector<Collective> collectives(const StepProgram& program, std::string_view label) {
-  std::vector<Collective> found;
-  for (const RankKind& kind : program.kinds)
-    for (const Instruction& i : kind.instructions)
-      if (const auto* c = std::get_if<Collective>(&program.works[static_cast<std::size_t>(i.work)]);
-          c != nullptr && c->label == label)
-        found.push_back(*c);
-  return found;
-}
-
-}  // namespace
+using testing::built_step;
+using testing::BuiltStep;
+using testing::collectives;
+using testing::segment;
 
 TEST_CASE("pipeline messages of Llama-3-405B: 33.55 MB with sequence parallelism over 8, 268.4 MB without") {
   // 2 B x 8192 tokens x 16384 / 8
   for (bool sp : {true, false}) {
-    Traffic t = traffic("llama3-405b", 8, 1, 2);
+    BuiltStep t = built_step("llama3-405b", 8, 1, 2);
     t.plan.sequence_parallel = sp;
     double bytes = 0;
     const StepProgram program = t.build();
@@ -67,7 +23,7 @@ TEST_CASE("pipeline messages of Llama-3-405B: 33.55 MB with sequence parallelism
 }
 
 TEST_CASE("Megatron's scatter/gather sends 1/tp of the activation and gathers it") {
-  Traffic t = traffic("gpt3-175b", 8, 1, 2);
+  BuiltStep t = built_step("gpt3-175b", 8, 1, 2);
   t.stack.p2p_scatter_gather = true;
   const StepProgram program = t.build();
   for (const Work& w : program.works)
@@ -86,7 +42,7 @@ TEST_CASE("gradient buckets hold max(40e6, 1e6 D) parameters") {
 
 TEST_CASE("buckets cover every gradient once, whatever is overlapped") {
   for (bool overlap : {false, true}) {
-    Traffic t = traffic("llama3-8b", 1, 8, 1);
+    BuiltStep t = built_step("llama3-8b", 1, 8, 1);
     t.plan.data_parallel_kind = DataParallelKind::zero1;
     t.plan.overlap_grad_reduce = overlap;
     t.plan.overlap_param_gather = overlap;
@@ -102,12 +58,12 @@ TEST_CASE("buckets cover every gradient once, whatever is overlapped") {
 
 TEST_CASE("a TP layer with sequence parallelism gathers and scatters the activation twice each way") {
   // 22B, T = 8192: 2 B x 8192 x 6144 = 100.66 MB each
-  Traffic t = traffic("megatron-22b", 8, 1, 1);
+  BuiltStep t = built_step("megatron-22b", 8, 1, 1);
   t.plan.sequence_parallel = true;
   const StepProgram program = t.build();
   int gathers = 0, scatters = 0;
-  for (const LayerStep& step : program.segments.front().steps)
-    if (const auto* c = std::get_if<TpCollective>(&step.work)) {
+  for (const LayerStep& step : segment(program, "layer forward").steps)
+    if (const auto* c = std::get_if<LayerCollective>(&step.work)) {
       CHECK(c->bytes.value == 2.0 * 8192 * 6144);
       gathers += c->kind == CollectiveKind::all_gather ? 1 : 0;
       scatters += c->kind == CollectiveKind::reduce_scatter ? 1 : 0;
@@ -118,7 +74,7 @@ TEST_CASE("a TP layer with sequence parallelism gathers and scatters the activat
 
 TEST_CASE("tied embeddings of GPT-3 over 8 ranks sum 314.6 MB of fp32 gradients between the ends") {
   // 4 B x 51200 x 12288 / 8
-  Traffic t = traffic("gpt3-175b", 8, 1, 4);
+  BuiltStep t = built_step("gpt3-175b", 8, 1, 4);
   const std::vector<Collective> tied = collectives(t.build(), "tied embedding gradients");
   REQUIRE(tied.size() == 2);  // one party on each end
   CHECK(tied.front().bytes.value == 4.0 * 51200 * 12288 / 8);
@@ -126,6 +82,6 @@ TEST_CASE("tied embeddings of GPT-3 over 8 ranks sum 314.6 MB of fp32 gradients 
 }
 
 TEST_CASE("untied embeddings have nothing to sum") {
-  Traffic t = traffic("llama3-8b", 8, 1, 4);
+  BuiltStep t = built_step("llama3-8b", 8, 1, 4);
   CHECK(collectives(t.build(), "tied embedding gradients").empty());
 }
