@@ -17,6 +17,8 @@ std::vector<Slot> zb_h2_slots(const PipelineShape& shape, int stage);
 std::vector<Slot> zb_v_slots(const PipelineShape& shape, int stage);
 std::vector<Slot> dualpipe_slots(const PipelineShape& shape, int stage);
 std::string dualpipe_problem(const PipelineShape& shape);
+std::vector<Slot> dualpipev_slots(const PipelineShape& shape, int stage);
+std::string dualpipev_problem(const PipelineShape& shape);
 
 namespace {
 
@@ -79,6 +81,13 @@ constexpr std::array rows = {
                 .place = bidirectional_place,
                 .problem = dualpipe_problem,
                 .slots = dualpipe_slots},
+    ScheduleRow{.name = "dualpipev",
+                .summary = "DualPipe on one copy of the model, two chunks per stage in a V",
+                .virtual_stages = 2,
+                .splits_backward = true,
+                .place = v_shaped_place,
+                .problem = dualpipev_problem,
+                .slots = dualpipev_slots},
 };
 
 }  // namespace

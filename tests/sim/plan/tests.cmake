@@ -5,6 +5,6 @@ trainyard_test(plan_test
           sim/plan/rank_layout_test.cpp sim/plan/shell_script_test.cpp
   LINKS trainyard_plan trainyard_import_megatron_args)
 trainyard_test(schedule_test
-  SOURCES sim/plan/schedule_laws_test.cpp sim/plan/schedule_slots_test.cpp
+  SOURCES sim/plan/dualpipev_test.cpp sim/plan/schedule_laws_test.cpp sim/plan/schedule_slots_test.cpp
           support/slot_simulator.cpp
   LINKS trainyard_plan)
