@@ -7,6 +7,7 @@
 #include "analysis/memory_ledger.hpp"
 #include "models/model_flops.hpp"
 #include "sim/engine/engine.hpp"
+#include "sim/engine/pass_costs.hpp"
 #include "sim/plan/communication_paths.hpp"
 
 namespace trainyard {
@@ -20,18 +21,24 @@ struct Prepared {
   RankLayout layout;
   CommunicationPaths paths;
 
+  PassCosts costs;
+
   const Profile& profile() const { return overridden ? *overridden : job.profile; }
-  StepInputs inputs() const { return {&plan, &job.model, &job.workload, &profile().stack, &layout, &paths}; }
+  StepInputs inputs() const { return {&plan, &job.model, &job.workload, &profile().stack, &layout, &paths, costs}; }
+  PricingContext pricing() const {
+    return {&profile(), job.cluster.world_size(), plan.tensor_parallel, gathers_units(plan)};
+  }
 };
 
 Prepared prepare(const Job& job, const Routes& routes) {
-  Prepared p{job, resolved(job.plan, job.model, job.cluster), std::nullopt, {}, {}};
+  Prepared p{job, resolved(job.plan, job.model, job.cluster), std::nullopt, {}, {}, {}};
   if (changes_stack(p.plan)) {
     p.overridden = job.profile;
     p.overridden->stack = effective_stack(p.plan, job.profile.stack);
   }
   p.layout = lay_out(p.plan, job.cluster);
   p.paths = communication_paths(p.plan, p.layout, routes, job.model.moe.has_value());
+  p.costs = pass_costs(p.inputs(), p.pricing());
   return p;
 }
 
@@ -81,8 +88,7 @@ SimulatedStep simulate_step(const Job& job, const Routes& routes, Granularity gr
   const StepInputs inputs = p.inputs();
   SimulatedStep step;
   step.program = build_step(inputs, granularity);
-  step.prices =
-      price(step.program, {&profile, job.cluster.world_size(), p.plan.tensor_parallel, gathers_units(p.plan)});
+  step.prices = price(step.program, p.pricing());
   step.timeline = run_analytic(step.program, step.prices);
   const std::vector<std::int64_t> uses = work_uses(step.program);
   TimeAnalysis time = analyse_time(step.program, step.prices, step.timeline, profile, uses);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "sim/plan/expert_grid.hpp"
+#include "sim/plan/schedule.hpp"
 #include "topology/group_path.hpp"
 
 namespace trainyard {
@@ -74,7 +75,10 @@ class StageGroups {
  public:
   StageGroups(const Plan& plan, const RankLayout& layout, const ExpertGrid& experts, PathsByPattern& paths,
               const CommunicationPaths& sizes, bool moe, int stage)
-      : plan_(plan), layout_(layout), experts_(experts), paths_(paths), sizes_(sizes), moe_(moe), stage_(stage) {}
+      : plan_(plan), layout_(layout), experts_(experts), paths_(paths), sizes_(sizes), moe_(moe), stage_(stage) {
+    const ScheduleRow* row = find_schedule(plan.schedule);
+    mirrored_ = row != nullptr && row->copies > 1;
+  }
 
   StagePaths find() {
     StagePaths found;
@@ -165,7 +169,7 @@ class StageGroups {
       for (int dp = 0; dp < layout_.dp; ++dp) {
         members_ = {device({t, 0, dp, stage_}), device({t, 0, dp, next})};
         consider(to_next);
-        if (mirror == stage_) continue;
+        if (!mirrored_ || mirror == stage_) continue;
         members_ = {device({t, 0, dp, stage_}), device({t, 0, dp, mirror})};
         consider(to_mirror);
       }
@@ -179,6 +183,7 @@ class StageGroups {
   PathsByPattern& paths_;
   const CommunicationPaths& sizes_;
   bool moe_;
+  bool mirrored_ = false;
   int stage_;
   std::vector<DeviceId> members_;
 };

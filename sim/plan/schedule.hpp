@@ -24,6 +24,14 @@ struct Slot {
   friend bool operator==(const Slot&, const Slot&) = default;
 };
 
+// Relative times of the passes of one chunk, in any unit: schedules that plan ahead order their passes by them.
+struct PassCosts {
+  int forward = 1;
+  int backward_input = 1;
+  int backward_weight = 1;
+  friend bool operator==(const PassCosts&, const PassCosts&) = default;
+};
+
 struct PipelineShape {
   int stages = 1;
   int chunks = 1;  // model chunks that a stage holds: virtual stages x copies
@@ -31,6 +39,7 @@ struct PipelineShape {
   int group = 0;  // micro-batches per group of an interleaved schedule; 0 = stages
   // Steady-state forwards and backwards run paired, after one more warm-up forward (expert-parallel overlap).
   bool pairs = false;
+  PassCosts costs = {};
 };
 
 // Where a chunk of a stage sits in the model: model stages 0 (embedding) … last (head). `copy`: bidirectional pipelines
@@ -49,6 +58,7 @@ struct ScheduleRow {
   bool splits_backward = false;
   // By default no stage waits for the others before it updates: the gradient norm is checked afterwards.
   bool post_validated = false;
+  bool plans_ahead = false;  // its order depends on PipelineShape::costs
   ChunkPlace (*place)(const PipelineShape& shape, int stage, int chunk) = nullptr;
   // Why this shape cannot run ("micro-batches …"), empty if it can.
   std::string (*problem)(const PipelineShape& shape) = nullptr;

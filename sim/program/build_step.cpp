@@ -15,7 +15,7 @@
 namespace trainyard {
 namespace {
 
-constexpr std::size_t instructions_per_slot = 6;  // a block, its messages and what they share
+constexpr std::size_t instructions_per_slot = 3;  // a block, a send and a receive
 
 const ScheduleRow& schedule_of(const Plan& plan) {
   const ScheduleRow* row = find_schedule(plan.schedule);
@@ -23,8 +23,10 @@ const ScheduleRow& schedule_of(const Plan& plan) {
   return *row;
 }
 
-PipelineShape pipeline_shape(const Plan& plan, const ScheduleRow& schedule) {
+PipelineShape pipeline_shape(const StepInputs& in, const ScheduleRow& schedule) {
+  const Plan& plan = *in.plan;
   PipelineShape shape;
+  shape.costs = in.pass_costs;
   shape.stages = plan.pipeline_parallel;
   shape.chunks = schedule.chunks(plan.virtual_stages);
   shape.micro_batches = std::max(1, plan.global_batch_size / (plan.micro_batch_size * plan.data_parallel));
@@ -45,7 +47,7 @@ class StepBuilder {
         writer_(program_, model_, granularity),
         context_{in_,
                  schedule_,
-                 pipeline_shape(*inputs.plan, schedule_),
+                 pipeline_shape(inputs, schedule_),
                  overlaps_of(*inputs.plan, *inputs.stack),
                  rank_slice(inputs),
                  model_,
@@ -59,7 +61,7 @@ class StepBuilder {
     program_.micro_batches = context_.shape.micro_batches;
     program_.steps_overlap = steps_overlap(*in_.plan);
     program_.works.reserve(64 + 16 * model_.chunks.size());
-    program_.segments = model_.segments;
+    program_.segments = std::move(model_.segments);
     set_layer_paths();
     for (int stage = 0; stage < context_.shape.stages; ++stage) build_stage(stage);
     return std::move(program_);
@@ -185,7 +187,10 @@ class StepBuilder {
       emit_bucketed(slot, pass);
     } else {
       writer_.wait(received);
-      writer_.emit_compute({w.uses[p], w.memory[p], w.work[p], false, {}}, phase_of(pass), of);
+      if (w.work[p] >= 0)
+        writer_.emit(w.work[p], Stream::compute, phase_of(pass), of, w.memory[p]);
+      else
+        writer_.emit_compute({w.uses[p], w.memory[p], -1, false, {}}, phase_of(pass), of);
       if (completes_gradients(slot, w)) sync_chunk(slot);
     }
     keep_send(links_.send(slot));
@@ -265,7 +270,7 @@ class StepBuilder {
       std::vector<SegmentUse> uses = model_.uses(bucket.parts, pass);
       const int effect = writer_.memory(model_.memory(bucket.parts, pass));
       if (b == 0 && gathers_input(slot)) uses.insert(uses.begin(), {model_.gather_input, 1});
-      writer_.emit_compute({std::move(uses), effect, -1, b > 0 || sync_.any_emitted(), {}}, phase_of(pass),
+      writer_.emit_compute({uses, effect, -1, b > 0 || sync_.any_emitted(), {}}, phase_of(pass),
                            {slot.micro_batch, slot.chunk});
       sync_.emit(bucket.dense_parameters, bucket.expert_parameters);
     }
@@ -281,8 +286,8 @@ class StepBuilder {
       std::vector<SegmentUse> uses = model_.uses(run, Pass::forward);
       if (i == 0 && gathers_input(slot)) uses.insert(uses.begin(), {model_.gather_input, 1});
       writer_.wait(gathers[i]);
-      writer_.emit_compute({std::move(uses), writer_.memory(model_.memory(run, Pass::forward)), -1, true, {}},
-                           Phase::forward, {slot.micro_batch, slot.chunk});
+      writer_.emit_compute({uses, writer_.memory(model_.memory(run, Pass::forward)), -1, true, {}}, Phase::forward,
+                           {slot.micro_batch, slot.chunk});
     }
   }
 

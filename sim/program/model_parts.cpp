@@ -44,6 +44,7 @@ class ModelBuilder {
 
  private:
   int segment(Segment s, const MemoryEffect& effect) {
+    m_.empty.push_back(s.steps.empty());
     m_.segments.push_back(std::move(s));
     m_.segment_memory.push_back(effect);
     return static_cast<int>(m_.segments.size()) - 1;
@@ -252,25 +253,6 @@ class ModelBuilder {
 
 }  // namespace
 
-Pass pass_of(SlotKind kind) {
-  switch (kind) {
-    case SlotKind::forward:
-      return Pass::forward;
-    case SlotKind::backward:
-      return Pass::backward;
-    case SlotKind::backward_input:
-      return Pass::backward_input;
-    case SlotKind::backward_weight:
-      return Pass::backward_weight;
-  }
-  return Pass::forward;
-}
-
-Phase phase_of(Pass pass) {
-  if (pass == Pass::forward) return Phase::forward;
-  return pass == Pass::backward_weight ? Phase::weight : Phase::backward;
-}
-
 std::vector<PartUse> reversed(std::vector<PartUse> run) {
   std::reverse(run.begin(), run.end());
   return run;
@@ -281,7 +263,7 @@ std::vector<SegmentUse> StepModel::uses(const std::vector<PartUse>& run, Pass pa
   segments_used.reserve(run.size() + 1);
   for (const PartUse& use : run) {
     const int s = parts[static_cast<std::size_t>(use.part)].segment[static_cast<std::size_t>(pass)];
-    if (!segments[static_cast<std::size_t>(s)].steps.empty()) segments_used.push_back({s, use.count});
+    if (!empty[static_cast<std::size_t>(s)]) segments_used.push_back({s, use.count});
   }
   return segments_used;
 }

@@ -15,8 +15,23 @@ namespace trainyard {
 // Which segment of a part runs. backward is both gradients; the other two are its halves.
 enum class Pass : std::uint8_t { forward, backward, backward_input, backward_weight };
 inline constexpr int passes = 4;
-Pass pass_of(SlotKind kind);
-Phase phase_of(Pass pass);
+constexpr Pass pass_of(SlotKind kind) {
+  switch (kind) {
+    case SlotKind::forward:
+      return Pass::forward;
+    case SlotKind::backward:
+      return Pass::backward;
+    case SlotKind::backward_input:
+      return Pass::backward_input;
+    case SlotKind::backward_weight:
+      return Pass::backward_weight;
+  }
+  return Pass::forward;
+}
+constexpr Phase phase_of(Pass pass) {
+  if (pass == Pass::forward) return Phase::forward;
+  return pass == Pass::backward_weight ? Phase::weight : Phase::backward;
+}
 
 // Changes of a rank's activation memory when a segment runs, whole bytes so that sums are exact.
 struct MemoryEffect {
@@ -61,7 +76,8 @@ struct ModelChunk {
 };
 
 struct StepModel {
-  std::vector<Segment> segments;
+  std::vector<Segment> segments;             // the program takes them
+  std::vector<bool> empty;                   // [segment] has no steps
   std::vector<MemoryEffect> segment_memory;  // [segment]
   std::vector<ModelPart> parts;
   int chunks_per_stage = 1;

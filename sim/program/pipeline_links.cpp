@@ -81,6 +81,7 @@ void PipelineLinks::begin_stage(const std::vector<Slot>& slots) {
   slots_ = &slots;
   received_.assign(slots.size(), -1);
   forward_end_ = backward_end_ = 0;
+  posted_ahead_ = {};
 }
 
 bool PipelineLinks::receives(SlotKind kind, int chunk) const {
@@ -90,14 +91,20 @@ bool PipelineLinks::receives(SlotKind kind, int chunk) const {
 
 void PipelineLinks::post_until(std::size_t now, bool forward, std::size_t& end) {
   const std::vector<Slot>& slots = *slots_;
-  const auto concerns = [&](const Slot& s) { return forward ? is_forward(s.kind) : carries_gradients(s.kind); };
-  for (; end < slots.size() && (end == 0 || end - 1 <= now || !concerns(slots[end - 1])); ++end) {
-    if (!concerns(slots[end])) continue;
-    const ChunkLinks& links = chunks_[static_cast<std::size_t>(slots[end].chunk)];
+  const std::size_t count = slots.size();
+  // The last slot of the kind that is ahead of `now` has its receive already.
+  if (end > now + 1 && posted_ahead_[forward ? 0 : 1]) return;
+  bool& ahead = posted_ahead_[forward ? 0 : 1];
+  ahead = false;
+  for (; end < count && !ahead; ++end) {
+    const Slot& slot = slots[end];
+    if (forward ? !is_forward(slot.kind) : !carries_gradients(slot.kind)) continue;
+    const ChunkLinks& links = chunks_[static_cast<std::size_t>(slot.chunk)];
     const Link& link = forward ? links.receive_forward : links.receive_backward;
     if (link.work >= 0)
-      received_[end] = context_.writer.emit(link.work, link.stream, phase_of_message(forward),
-                                            {slots[end].micro_batch, slots[end].chunk});
+      received_[end] =
+          context_.writer.emit(link.work, link.stream, phase_of_message(forward), {slot.micro_batch, slot.chunk});
+    ahead = end > now;
   }
 }
 

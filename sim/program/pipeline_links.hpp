@@ -1,6 +1,7 @@
 // Pipeline messages of a stage: who holds the neighbouring model stages, and the sends and receives that lead there.
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "sim/program/stage_context.hpp"
@@ -45,6 +46,7 @@ class PipelineLinks {
   const std::vector<Slot>* slots_ = nullptr;
   std::vector<int> received_;
   std::size_t forward_end_ = 0, backward_end_ = 0;  // slots below have their receive of that kind
+  std::array<bool, 2> posted_ahead_{};  // [forward, backward]: the last of them is ahead of the current slot
 };
 
 }  // namespace trainyard

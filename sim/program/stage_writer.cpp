@@ -28,7 +28,7 @@ AxisAndStream of_group(LayerGroup group) {
 }  // namespace
 
 StageWriter::StageWriter(StepProgram& program, const StepModel& model, Granularity granularity)
-    : program_(program), model_(model), granularity_(granularity), made_(model.segments.size()) {}
+    : program_(program), model_(model), granularity_(granularity), made_(model.empty.size()) {}
 
 RankKind& StageWriter::begin_stage(StageId stage) {
   kind_ = &program_.kinds.emplace_back();
@@ -100,7 +100,9 @@ void StageWriter::emit_compute(const ComputeRun& run, Phase phase, PassOf pass) 
   const bool single = run.uses.size() == 1 && run.uses.front().repeat == 1;
   const bool one_block = granularity_ == Granularity::block || (granularity_ == Granularity::layer && single);
   if (one_block && (granularity_ == Granularity::block || run.memory >= 0)) {
-    const int block = run.cached_work >= 0 ? run.cached_work : work(Block{run.uses, run.contended, run.beside, {}});
+    const int block = run.cached_work >= 0
+                          ? run.cached_work
+                          : work(Block{{run.uses.begin(), run.uses.end()}, run.contended, run.beside, {}});
     emit(block, Stream::compute, phase, pass, run.memory);
     return;
   }
@@ -114,7 +116,7 @@ void StageWriter::emit_compute(const ComputeRun& run, Phase phase, PassOf pass) 
     }
   if (run.beside.empty() && !run.uses.empty()) return;
   // What runs beside slows the operators down; nothing to run still carries its memory.
-  Block rest{run.uses, false, run.beside, {}, true};
+  Block rest{{run.uses.begin(), run.uses.end()}, false, run.beside, {}, true};
   emit(work(std::move(rest)), Stream::compute, phase, pass, run.uses.empty() ? run.memory : -1);
 }
 

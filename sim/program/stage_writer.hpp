@@ -4,6 +4,7 @@
 
 #include <array>
 #include <map>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -21,7 +22,7 @@ struct PassOf {
 
 // Compute of a run of segments.
 struct ComputeRun {
-  std::vector<SegmentUse> uses;
+  std::span<const SegmentUse> uses;
   // Of the whole run at block granularity, and where it is a single segment; several segments carry their own.
   int memory = -1;
   int cached_work = -1;  // block granularity

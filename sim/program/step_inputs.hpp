@@ -8,6 +8,7 @@
 #include "sim/plan/communication_paths.hpp"
 #include "sim/plan/plan.hpp"
 #include "sim/plan/rank_layout.hpp"
+#include "sim/plan/schedule.hpp"
 
 namespace trainyard {
 
@@ -38,6 +39,7 @@ struct StepInputs {
   const StackProfile* stack = nullptr;  // effective
   const RankLayout* layout = nullptr;
   const CommunicationPaths* paths = nullptr;
+  PassCosts pass_costs = {};  // of a layer, for schedules that plan ahead
 
   int gradient_ranks() const { return plan->data_parallel * plan->context_parallel; }
   int expert_replicas() const {

@@ -1,6 +1,7 @@
 #include "sim/program/unit_pass.hpp"
 
 #include <algorithm>
+#include <array>
 #include <tuple>
 #include <utility>
 
@@ -199,7 +200,7 @@ int UnitPasses::piece_memory(const ModelChunk& chunk, const Piece& piece, Pass p
 
 int UnitPasses::block_work(const ComputeRun& run, int part, Pass pass) {
   const auto [known, added] = blocks_.try_emplace({part, pass, run.beside}, -1);
-  if (added) known->second = context_.writer.work(Block{run.uses, false, run.beside, {}});
+  if (added) known->second = context_.writer.work(Block{{run.uses.begin(), run.uses.end()}, false, run.beside, {}});
   return known->second;
 }
 
@@ -247,8 +248,10 @@ void UnitPasses::emit(const ModelChunk& chunk, Pass pass, PassOf of, int receive
     if (i > 0) gather_works.clear();
     request_until(i + ahead + 1);
     if (i == 0) writer.wait(received);
-    if (i == 0 && gathers_input)
-      writer.emit_compute({{{context_.model.gather_input, 1}}, -1, -1, false, {}}, phase_of(pass), of);
+    if (i == 0 && gathers_input) {
+      const std::array<SegmentUse, 1> gather = {{{context_.model.gather_input, 1}}};
+      writer.emit_compute({gather, -1, -1, false, {}}, phase_of(pass), of);
+    }
     if (p.root) writer.wait(root);
     writer.wait(p.gather);
     writer.wait(p.fetch);
@@ -260,7 +263,8 @@ void UnitPasses::emit(const ModelChunk& chunk, Pass pass, PassOf of, int receive
         sharded && part.layer && ((forward && reshards()) || (frees && (reshards() || in_flight == 0)));
     const bool frees_root = sharded && has_root && frees && in_flight == 0 && i + 1 == pieces.size();
     ComputeRun run;
-    run.uses = context_.model.uses({{p.part, 1}}, pass);
+    const std::vector<SegmentUse> uses = context_.model.uses({{p.part, 1}}, pass);
+    run.uses = uses;
     run.memory = piece_memory(chunk, p, pass, frees_unit, frees_root, reduce && parameters);
     run.beside = gather_works;
     run.beside.insert(run.beside.end(), reduce_works.begin(), reduce_works.end());

@@ -1,6 +1,8 @@
 #include "sim/plan/schedules/greedy_pass.hpp"
 
 #include <cassert>
+#include <functional>
+#include <queue>
 
 namespace trainyard {
 namespace {
@@ -10,6 +12,7 @@ class GreedyPass {
   GreedyPass(const GreedyRule& rule, const PipelineShape& shape)
       : rule_(rule),
         passes_(shape.micro_batches * shape.chunks),
+        costs_(shape.costs),
         model_(static_cast<std::size_t>(shape.stages * shape.chunks + 2)) {
     model_.front().forwards = model_.back().backwards = shape.micro_batches;
     for (int r = 0; r < shape.stages; ++r) {
@@ -24,10 +27,19 @@ class GreedyPass {
   }
 
   std::vector<std::vector<Slot>> orders() {
-    chosen_.resize(stages_.size());
-    while (stages_unfinished()) tick();
+    for (std::size_t r = 0; r < stages_.size(); ++r) free_.push_back(r);
+    choose();
+    while (!running_.empty()) {
+      const int now = running_.top().end;
+      for (; !running_.empty() && running_.top().end == now; running_.pop()) finish(running_.top());
+      now_ = now;
+      choose();
+    }
     std::vector<std::vector<Slot>> orders;
-    for (Stage& stage : stages_) orders.push_back(std::move(stage.order));
+    for (Stage& stage : stages_) {
+      assert(stage.weights == passes_ && "a rule must not stop before the end of the step");
+      orders.push_back(std::move(stage.order));
+    }
     return orders;
   }
 
@@ -44,22 +56,30 @@ class GreedyPass {
     int forwards = 0, backwards = 0;
   };
 
-  bool stages_unfinished() const {
-    for (const Stage& stage : stages_)
-      if (stage.weights < passes_) return true;
-    return false;
+  struct Running {
+    int end = 0;
+    std::size_t stage = 0;
+    const GreedyRule::Choice* choice = nullptr;
+    bool operator>(const Running& other) const { return end != other.end ? end > other.end : stage > other.stage; }
+  };
+
+  // Every free stage chooses by what has ended so far, before any of them is seen to run.
+  void choose() {
+    std::size_t kept = 0;
+    for (const std::size_t r : free_) {
+      const GreedyRule::Choice* choice = choice_of(stages_[r]);
+      if (choice == nullptr)
+        free_[kept++] = r;
+      else
+        start(r, *choice);
+    }
+    free_.resize(kept);
   }
 
-  // What runs in a tick depends on earlier ticks only: every stage chooses before any runs.
-  void tick() {
-    [[maybe_unused]] bool any = false;
-    for (std::size_t r = 0; r < stages_.size(); ++r) {
-      chosen_[r] = choice_of(stages_[r]);
-      any = any || chosen_[r] != nullptr;
-    }
-    assert(any && "a rule must not stop before the end of the step");
-    for (std::size_t r = 0; r < stages_.size(); ++r)
-      if (chosen_[r] != nullptr) run(stages_[r], *chosen_[r]);
+  int cost_of(SlotKind kind) const {
+    return kind == SlotKind::forward           ? costs_.forward
+           : kind == SlotKind::backward_weight ? costs_.backward_weight
+                                               : costs_.backward_input;
   }
 
   // nullptr if nothing is ready.
@@ -84,39 +104,59 @@ class GreedyPass {
     return model_[s].forwards > model_[s].backwards && model_[s + 1].backwards > model_[s].backwards;
   }
 
-  void run(Stage& stage, const GreedyRule::Choice& choice) {
-    if (choice.kind == SlotKind::backward_weight) return run_weight(stage);
-    Progress& progress = model_[stage.chunks[static_cast<std::size_t>(choice.chunk)]];
-    const bool forward = choice.kind == SlotKind::forward;
-    ++(forward ? stage.forwards : stage.backwards);
-    const int micro_batch = (forward ? progress.forwards : progress.backwards)++;
-    stage.order.push_back(
-        {.kind = choice.kind, .chunk = static_cast<std::int16_t>(choice.chunk), .micro_batch = micro_batch});
+  void start(std::size_t r, const GreedyRule::Choice& choice) {
+    Stage& stage = stages_[r];
+    running_.push({now_ + cost_of(choice.kind), r, &choice});
+    if (choice.kind == SlotKind::backward_weight) return start_weight(stage);
+    if (choice.kind == SlotKind::forward) ++stage.forwards;
+    const Progress& progress = model_[stage.chunks[static_cast<std::size_t>(choice.chunk)]];
+    stage.order.push_back({.kind = choice.kind,
+                           .chunk = static_cast<std::int16_t>(choice.chunk),
+                           .micro_batch = choice.kind == SlotKind::forward ? progress.forwards : progress.backwards});
   }
-
-  void run_weight(Stage& stage) {
+  void start_weight(Stage& stage) {
     while (stage.order[stage.next_weight].kind != SlotKind::backward_input) ++stage.next_weight;
     Slot weight = stage.order[stage.next_weight++];
     weight.kind = SlotKind::backward_weight;
     stage.order.push_back(weight);
-    ++stage.weights;
+  }
+
+  void finish(const Running& done) {
+    Stage& stage = stages_[done.stage];
+    free_.push_back(done.stage);
+    if (done.choice->kind == SlotKind::backward_weight) {
+      ++stage.weights;
+      return;
+    }
+    Progress& progress = model_[stage.chunks[static_cast<std::size_t>(done.choice->chunk)]];
+    if (done.choice->kind == SlotKind::forward) {
+      ++progress.forwards;
+    } else {
+      ++progress.backwards;
+      ++stage.backwards;
+    }
   }
 
   const GreedyRule& rule_;
   int passes_;  // of each kind, per stage
+  PassCosts costs_;
   std::vector<Progress>
       model_;  // by model stage, between the input of all micro-batches and the gradient of their loss
   std::vector<Stage> stages_;
-  std::vector<const GreedyRule::Choice*> chosen_;
+  int now_ = 0;
+  std::vector<std::size_t> free_;  // stages that run nothing
+  std::priority_queue<Running, std::vector<Running>, std::greater<>> running_;
 };
 
 struct LastPass {
   const GreedyRule* rule = nullptr;
   int stages = 0, micro_batches = 0, chunks = 0;
+  PassCosts costs;
   std::vector<std::vector<Slot>> orders;
 
   bool is_of(const GreedyRule& r, const PipelineShape& shape) const {
-    return rule == &r && stages == shape.stages && micro_batches == shape.micro_batches && chunks == shape.chunks;
+    return rule == &r && stages == shape.stages && micro_batches == shape.micro_batches && chunks == shape.chunks &&
+           costs == shape.costs;
   }
 };
 
@@ -125,7 +165,7 @@ struct LastPass {
 std::vector<Slot> greedy_slots(const GreedyRule& rule, const PipelineShape& shape, int stage) {
   thread_local LastPass last;
   if (!last.is_of(rule, shape))
-    last = {&rule, shape.stages, shape.micro_batches, shape.chunks, GreedyPass(rule, shape).orders()};
+    last = {&rule, shape.stages, shape.micro_batches, shape.chunks, shape.costs, GreedyPass(rule, shape).orders()};
   return last.orders[static_cast<std::size_t>(stage)];
 }
 

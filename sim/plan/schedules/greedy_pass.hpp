@@ -1,6 +1,5 @@
 // Orders that follow from a rule for what a free stage runs next. All stages run together, without communication and
-// with forwards, input gradients and weight gradients of one unit of time each: the conditions under which zero-bubble
-// schedules are drawn.
+// with the passes' relative times (of one unit each, the conditions under which zero-bubble schedules are drawn).
 #pragma once
 
 #include <span>
