@@ -107,6 +107,57 @@ TEST_CASE("step times of the LLaMA-13B sweeps are within 8 %, and 90 % of the fi
   CHECK(*s.verdicts.balanced_accuracy() >= 0.90);
 }
 
+TEST_CASE("step times of the MosaicML FSDP sweeps are within 8 % in the mean") {
+  const GroupScore s = score("mpt_fsdp");
+  CHECK(s.time->count == 216);
+  CHECK(s.time->mape <= 0.08);
+}
+
+TEST_CASE("step times of DGX Cloud and NeMo runs in bf16 and fp8 are within 7 % in the mean, of experts within 15 %") {
+  CHECK(score("nemo_2407").time->count == 44);
+  CHECK(score("nemo_2407").time->mape <= 0.07);
+  CHECK(score("dgxc_h100").time->count == 280);
+  CHECK(score("dgxc_h100").time->mape <= 0.07);
+  double sum = 0;
+  int rows = 0;
+  for (const ValidatedRun& row : validated_runs()) {
+    if (row.run.split_group != "dgxc_h100" || row.run.moe_experts.value_or(0) == 0) continue;
+    sum += std::fabs(step_time_error(row).value());
+    ++rows;
+  }
+  CHECK(rows == 42);  // Grok-1, DeepSeek-V3, Llama 4
+  CHECK(sum / rows <= 0.15);
+}
+
+TEST_CASE("step times of dense, context-parallel and expert models on B200 are within 7 % in the mean") {
+  CHECK(score("simumax_b200").time->count == 43);
+  CHECK(score("simumax_b200").time->mape <= 0.07);
+}
+
+// Pairs of schedules that ran the same job, and how many are predicted in the measured order.
+TEST_CASE("zero-bubble runs are within 7 %, their schedules in the right order in 90 % of the pairs beyond noise") {
+  CHECK(score("zero_bubble").time->count == 83);
+  CHECK(score("zero_bubble").time->mape <= 0.07);
+  constexpr double noise = 0.017;  // median difference of configurations that were measured twice
+  std::vector<const ValidatedRun*> runs;
+  for (const ValidatedRun& row : validated_runs())
+    if (row.run.split_group == "zero_bubble") runs.push_back(&row);
+  const auto predicted = [](const ValidatedRun* r) { return std::get<Prediction>(r->prediction).step_time; };
+  int pairs = 0, right = 0;
+  for (const ValidatedRun* a : runs)
+    for (const ValidatedRun* b : runs) {
+      const bool same_job =
+          a->run.model == b->run.model && a->run.gpus == b->run.gpus && a->run.global_batch == b->run.global_batch;
+      if (a >= b || !same_job) continue;
+      const double measured = a->run.measured_step_time().value() / b->run.measured_step_time().value();
+      if (std::fabs(measured - 1.0) <= noise) continue;
+      ++pairs;
+      right += (measured < 1.0) == (predicted(a) < predicted(b)) ? 1 : 0;
+    }
+  CHECK(pairs == 126);
+  CHECK(right >= 0.9 * pairs);
+}
+
 TEST_CASE("peak memory of dense, context-parallel and expert models on B200 is within 1 % of what was allocated") {
   int rows = 0;
   for (const ValidatedRun& row : validated_runs()) {

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <istream>
+#include <optional>
 #include <ostream>
 
 #include "analysis/memory_text.hpp"
+#include "analysis/memory_timeline.hpp"
 #include "analysis/report_json.hpp"
 #include "analysis/simulate.hpp"
 #include "models/megatron_memory_report.hpp"
@@ -24,7 +26,8 @@ CommandSyntax syntax() {
       "trainyard memory llama3-70b-64xh100 --set plan.micro_batch_size=2");
   s.positional("SCENARIO", true);
   add_scenario_options(s);
-  s.option()("megatron-report", "beside it, what Megatron-LM's theoretical_memory_usage.py prints for this plan");
+  s.option()("megatron-report", "beside it, what Megatron-LM's theoretical_memory_usage.py prints for this plan")(
+      "timeline", "beside it, the memory of each stage over the time of the step");
   return s;
 }
 
@@ -90,9 +93,19 @@ int memory_command(const std::vector<std::string>& args, std::istream&, std::ost
       load_job((*given)["SCENARIO"].as<std::string>(), overrides_of(*given, "set"), text_of(*given, "profile"));
   if (const std::vector<PlanProblem> problems = problems_of(job); !problems.empty())
     return answer_infeasible(job, problems, json, out);
-  const MemoryLedger ledger = memory_of(job, Routes(job.cluster));
+  const Routes routes(job.cluster);
   const Plan plan = resolved(job.plan, job.model, job.cluster);
-  out << (json ? memory_json(job, plan, ledger) : memory_text(job, plan, ledger, style_of(out)));
+  std::optional<SimulatedStep> step;  // only its order in time needs the engine
+  if (given->count("timeline") != 0) step = simulate_step(job, routes);
+  const MemoryLedger ledger = step ? step->result.memory : memory_of(job, routes);
+  const std::vector<StageMemoryCurve> curves =
+      step ? memory_curves(step->program, step->timeline, job.profile) : std::vector<StageMemoryCurve>{};
+  const TextStyle style = style_of(out);
+  out << (json ? memory_json(job, plan, ledger, curves) : memory_text(job, plan, ledger, style));
+  if (!json && step)
+    out << "\nMemory over the step, " << to_text(step->timeline.makespan) << " from left to right, full height "
+        << to_text(ledger.limit) << '\n'
+        << memory_curves_text(curves, step->timeline.makespan, ledger.limit, style);
   if (megatron_report) out << megatron_section(job, plan, ledger);
   return ledger.fits ? 0 : infeasible_exit_code;
 }

@@ -92,7 +92,15 @@ class GreedyPass {
   bool ready(const Stage& stage, const GreedyRule::Choice& choice) const {
     if (choice.kind == SlotKind::backward_weight) return stage.weights < stage.backwards;
     const std::size_t s = stage.chunks[static_cast<std::size_t>(choice.chunk)];
-    return choice.kind == SlotKind::forward ? has_room(stage) && forward_ready(s) : backward_ready(s);
+    if (choice.kind == SlotKind::backward_input) return backward_ready(s);
+    return has_room(stage) && forward_ready(s) && (choice.chunk > 0 || leaves_room_for_return(stage));
+  }
+  // Activations on the way out must not fill the room that those on the way back need, or nothing could ever be freed:
+  // the last place is for a stage's second chunk, unless one of that chunk is held and will be freed.
+  bool leaves_room_for_return(const Stage& stage) const {
+    if (stage.chunks.size() < 2) return true;
+    const Progress& back = model_[stage.chunks[1]];
+    return stage.forwards - stage.backwards + 1 < stage.activations || back.forwards > back.backwards;
   }
   bool has_room(const Stage& stage) const {
     return stage.forwards - stage.backwards < stage.activations &&

@@ -144,14 +144,14 @@ TEST_CASE("a rack's GPUs count as its trays") {
 
 TEST_CASE("software texts name their stack") {
   CHECK(stack_of("Megatron-LM v2.x", "2021-04") == "megatron-2021");
-  CHECK(stack_of("DeepSpeed ZeRO-3 (2021) / Megatron-LM", "2021-04", "zero3 (DeepSpeed)") == "megatron-deepspeed");
+  CHECK(stack_of("DeepSpeed ZeRO-3 (2021) / Megatron-LM", "2021-04", "zero3 (DeepSpeed)") == "deepspeed-zero3-2021");
   CHECK(stack_of("DeepSpeed ZeRO-3 (2021) / Megatron-LM", "2021-04", "zero0") == "megatron-2021");
   CHECK(stack_of("Megatron-LM", "2022-05") == "megatron-2022");
   CHECK(stack_of("Megatron-LM", "2024-05") == "megatron-core");
   CHECK(stack_of("Megatron-LM fork (sail-sg)", "2023-11") == "zero-bubble-2023");
   CHECK(stack_of("Megatron-DeepSpeed (version unstated)", "<=2024-07") == "megatron-deepspeed");
   CHECK(stack_of("Megatron-Core r0.8.0", "2024-07") == "megatron-core");
-  CHECK(stack_of("Megatron-LM + TE 2.11 (B200)", "2026-04") == "megatron-core");
+  CHECK(stack_of("Megatron-LM + TE 2.11 (B200)", "2026-04") == "megatron-core-0.14");
   CHECK(stack_of("NeMo 24.07 (Megatron-Core + TE, FP8 delayed scaling) vboost on", "2024-08-22") == "nemo");
   CHECK(stack_of("NeMo 25.02", "2025-05") == "nemo");
   CHECK(stack_of("llm-foundry (sweep v0.0.4, torch 2.1.0 cu121 for H100)", "2023-10..2024-01") == "fsdp-eager");

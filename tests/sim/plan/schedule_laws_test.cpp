@@ -248,3 +248,40 @@ TEST_CASE("schedules are found by the names users write") {
   CHECK(names.size() == schedules().size());
   for (const std::string& name : names) CHECK(find_schedule(name)->name == name);
 }
+
+TEST_CASE("schedules that plan ahead finish and hold their limits whatever their passes cost") {
+  for (const ScheduleRow& row : schedules()) {
+    if (!row.plans_ahead) continue;
+    for (int stages : {2, 3, 8})
+      for (int micro_batches : {1, 5, 3 * stages})
+        for (int backward : {8, 16, 21, 40})
+          for (int weight : {2, 9, 16, 30}) {
+            const PipelineShape shape{.stages = stages,
+                                      .chunks = row.chunks(row.virtual_stages),
+                                      .micro_batches = micro_batches,
+                                      .costs = {16, backward, weight}};
+            INFO(row.name << ": " << text(shape) << " costs 16 " << backward << " " << weight);
+            const SlotRun run = run_slots(row, shape, {16.0, double(backward), double(weight), 0.0});
+            CHECK(run.deadlock.empty());
+            for (int stage = 0; stage < stages; ++stage) {
+              CHECK(run.slots[static_cast<std::size_t>(stage)].size() ==
+                    3U * static_cast<std::size_t>(micro_batches * shape.chunks));
+              CHECK(run.in_flight(stage) <= 2.0 * stages);
+            }
+          }
+  }
+}
+
+TEST_CASE("planning with the true costs of the passes is never slower than with equal ones where they differ much") {
+  // Input gradients of twice and weight gradients of half a forward, as with attention that is recomputed or unfused.
+  const PassTimes times{1.0, 2.0, 0.5, 0.0};
+  for (const char* name : {"zb-h2", "zb-v"})
+    for (int stages : {4, 8}) {
+      const ScheduleRow& row = *find_schedule(name);
+      PipelineShape shape{.stages = stages, .chunks = row.chunks(row.virtual_stages), .micro_batches = 4 * stages};
+      const double equal = run_slots(row, shape, times).makespan();
+      shape.costs = {16, 32, 8};
+      INFO(name << " " << stages);
+      CHECK(run_slots(row, shape, times).makespan() <= equal);
+    }
+}
