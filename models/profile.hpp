@@ -146,6 +146,7 @@ struct StackProfile {
   double userbuffers_exposed = 0.33;  // share of a pipelined TP collective that stays exposed
   double async_tp_exposed = 0.4;
   P2pMode p2p = P2pMode::blocking;
+  Seconds p2p_host_sync{};          // added to a blocking pipeline message: the host waits for it and starts anew
   bool p2p_scatter_gather = false;  // sends 1/tp of the activation per rank and gathers it over NVLink
   bool overlap_grad_reduce = false;
   bool overlap_param_gather = false;

@@ -98,6 +98,7 @@ void visit_constants(StackProfile& s, Visit&& visit) {
   visit("userbuffers_exposed", s.userbuffers_exposed);
   visit("async_tp_exposed", s.async_tp_exposed);
   visit("p2p", s.p2p);
+  visit("p2p_host_sync", s.p2p_host_sync);
   visit("p2p_scatter_gather", s.p2p_scatter_gather);
   visit("overlap_grad_reduce", s.overlap_grad_reduce);
   visit("overlap_param_gather", s.overlap_param_gather);

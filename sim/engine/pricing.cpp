@@ -115,6 +115,7 @@ class Pricer {
   WorkPrice transfer(Bytes bytes, int path_index) const {
     WorkPrice price;
     price.duration = send_time(bytes, path(path_index), profile_.device, profile_.network);
+    if (profile_.stack.p2p == P2pMode::blocking) price.duration += profile_.stack.p2p_host_sync;
     return price;
   }
   void add_uses(const std::vector<SegmentUse>& uses, WorkPrice& price) const {
