@@ -75,7 +75,11 @@ struct LayerCollective {
   // Of an all-to-all that does not send every byte to a uniformly drawn member (DeepEP sends a token to a node once):
   // the bytes that leave the rank's innermost tier; negative = as NCCL would.
   Bytes outside{-1.0};
-  double exposed = 1.0;                    // share that cannot be pipelined with the GEMM it belongs to
+  double exposed = 1.0;  // share that cannot be pipelined with the GEMM it belongs to
+  // > 0: pipelined in so many pieces with the GEMM that follows (a gather) or precedes it (a reduction), instead of
+  // `exposed`. local_first: one of the pieces needs no communication.
+  int pieces = 0;
+  bool local_first = false;
   std::string_view label = "activations";  // static text
   friend bool operator==(const LayerCollective&, const LayerCollective&) = default;
 };
@@ -101,6 +105,7 @@ struct RankSlice {
   Fp8Recipe fp8_recipe = Fp8Recipe::delayed;
   bool fp8_attention = false;
   std::int64_t document_length = 0;  // packed documents of this (mean) length attend to themselves only; 0 = unpacked
+  TpOverlapMethod tp_overlap_method = TpOverlapMethod::measured;
   int cp = 1;
   ContextParallelKind cp_kind = ContextParallelKind::ring;
   int cp_inner = 1;  // all-to-all part of hierarchical context parallelism; the ring has cp / cp_inner members

@@ -131,6 +131,16 @@ double LayerBuilder::pipelined() const {
   return 1.0;
 }
 
+void LayerBuilder::pipelined_collective(CollectiveKind kind, Bytes bytes) {
+  constexpr int pipeline_pieces = 4;  // Transformer Engine's default num_splits
+  const double exposed = pipelined();
+  const int step = tensor_collective(kind, bytes, after_everything, exposed);
+  if (step < 0 || exposed >= 1.0 || slice_.tp_overlap_method == TpOverlapMethod::measured) return;
+  auto& c = std::get<LayerCollective>(steps_[static_cast<std::size_t>(step)].work);
+  c.local_first = slice_.tp_overlap_method == TpOverlapMethod::ring_exchange;
+  c.pieces = c.local_first ? slice_.tp : pipeline_pieces;
+}
+
 Bytes LayerBuilder::wire_bytes(std::int64_t width, DataType type) const {
   const double element = is_low_precision(type) ? bytes_per_element(type) : beta_;
   return Bytes(element * elements(tokens_, width));
@@ -138,11 +148,11 @@ Bytes LayerBuilder::wire_bytes(std::int64_t width, DataType type) const {
 
 void LayerBuilder::gather_forward(std::int64_t width, DataType type) {
   if (!slice_.sequence_parallel) return;
-  tensor_collective(CollectiveKind::all_gather, wire_bytes(width, type), after_everything, pipelined());
+  pipelined_collective(CollectiveKind::all_gather, wire_bytes(width, type));
 }
 void LayerBuilder::reduce_forward(std::int64_t width) {
-  tensor_collective(slice_.sequence_parallel ? CollectiveKind::reduce_scatter : CollectiveKind::all_reduce,
-                    activation_bytes(width), after_everything, pipelined());
+  pipelined_collective(slice_.sequence_parallel ? CollectiveKind::reduce_scatter : CollectiveKind::all_reduce,
+                       activation_bytes(width));
 }
 
 void LayerBuilder::norm(std::string_view name, double layernorm_passes, double rms_passes) {
@@ -199,8 +209,7 @@ void LayerBuilder::column_backward(const Linear& l) {
 
 void LayerBuilder::row_backward(const Linear& l) {
   if (l.type != DataType::bf16) quantise("quantise_gradient", elements(local_tokens_, l.n), elements(tokens_, l.n));
-  if (sequence_parallel())
-    tensor_collective(CollectiveKind::all_gather, wire_bytes(l.n, l.type), after_everything, pipelined());
+  if (sequence_parallel()) pipelined_collective(CollectiveKind::all_gather, wire_bytes(l.n, l.type));
   gemm(l.dgrad, {.m = tokens_, .n = l.k, .k = l.n, .type = l.type});
   wgrad(l.wgrad, {.m = l.n, .n = l.k, .k = tokens_, .type = l.type});
 }

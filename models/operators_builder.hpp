@@ -66,8 +66,8 @@ class LayerBuilder {
   void quantise(std::string_view name, double local, double gathered, int after = after_everything);
   void quantise(std::string_view name, double elements) { quantise(name, elements, elements); }
 
-  // Share of a TP collective that its GEMM does not hide.
-  double pipelined() const;
+  // The same, pipelined with the GEMM it belongs to where the stack does so.
+  void pipelined_collective(CollectiveKind kind, Bytes bytes);
   // Bytes of a gathered [tokens x width] linear input: one byte an element where it is cast first.
   Bytes wire_bytes(std::int64_t width, DataType type) const;
   void gather_forward(std::int64_t width, DataType type);
@@ -89,6 +89,7 @@ class LayerBuilder {
   void row_backward(const Linear& linear);
 
  private:
+  double pipelined() const;  // share of a TP collective that its GEMM does not hide
   void set_attention_widths();
   void norm(std::string_view name, double layernorm_passes, double rms_passes);
 

@@ -10,6 +10,11 @@ namespace trainyard {
 // sequence), a2a+p2p (Ulysses inside, ring across).
 enum class ContextParallelKind { ring, all_gather, ulysses, hierarchical };
 
+// How a tensor-parallel collective is cut up beside its GEMM (Transformer Engine's userbuffers): ring_exchange sends a
+// tp-th at a time around the ring while the local piece is multiplied first, pipeline splits both into four. `measured`
+// takes the stack's measured exposed share instead.
+enum class TpOverlapMethod { measured, ring_exchange, pipeline };
+
 // Megatron's moe_token_dispatcher_type: alltoall, allgather, flex with DeepEP (each token crosses to a node once).
 enum class ExpertDispatcher { all_to_all, all_gather, deepep };
 

@@ -134,6 +134,21 @@ TEST_CASE("step times of dense, context-parallel and expert models on B200 are w
   CHECK(score("simumax_b200").time->mape <= 0.07);
 }
 
+TEST_CASE("measured peaks of published memory tables are within 4 % in the mean") {
+  const std::vector<ValidatedRun> rows = validate(read_runs(scenarios + "published/memory_runs.csv"),
+                                                  shipped_mapping_rules(), shipped_presets(), simulated_prediction());
+  double sum = 0;
+  int measured = 0;
+  for (const ValidatedRun& row : rows) {
+    const std::optional<double> error = memory_error(row);
+    if (!error) continue;
+    sum += std::fabs(*error);
+    ++measured;
+  }
+  CHECK(measured == 135);
+  CHECK(sum / measured <= 0.04);
+}
+
 // Pairs of schedules that ran the same job, and how many are predicted in the measured order.
 TEST_CASE("zero-bubble runs are within 7 %, their schedules in the right order in 90 % of the pairs beyond noise") {
   CHECK(score("zero_bubble").time->count == 83);

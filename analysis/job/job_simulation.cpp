@@ -146,7 +146,11 @@ void add_runs(JobResult& result, const JobRequest& request, const Runs& runs, Se
       static_cast<double>(result.steps) * request.step.model_flops_per_step / request.step.gpus / result.duration;
 }
 
-std::string hopeless(const JobResult& result) {
+// `times`: of the run that did not finish; zero where none was simulated.
+std::string hopeless(const JobResult& result, const JobRequest& request, const RunTimes& times) {
+  if (times.waiting_for_nodes > times.restarts + times.lost_work + times.work)
+    return fmt::format("it waits for nodes: a lost one is in repair for {}, and there are {} spares",
+                       long_duration_text(request.reliability.node_repair), result.spare_nodes.value_or(0));
   return fmt::format(
       "a failure every {} leaves no progress: a restart takes {}, and a checkpoint is usable only {} "
       "after the one before",
@@ -166,13 +170,17 @@ JobResult simulate_job(const JobRequest& request) {
   // The formula is exact for exponential failures only; for others the simulated runs decide.
   const bool exponential = plan.failures.weibull_shape == 1;
   result.finishes = !plan.failures.mttf || !exponential || result.expected_goodput >= least_goodput;
+  RunTimes unfinished;
   if (result.finishes) {
     const Runs runs = simulate_runs(request, plan, result.step);
     result.finishes = runs.sum.finished;
-    if (runs.sum.finished) add_runs(result, request, runs, useful);
+    if (runs.sum.finished)
+      add_runs(result, request, runs, useful);
+    else
+      unfinished = runs.sum;
   }
   if (!result.finishes) {
-    result.why_not = hopeless(result);
+    result.why_not = hopeless(result, request, unfinished);
     return result;
   }
   result.intervals = interval_costs(result, plan, useful);

@@ -15,6 +15,7 @@ namespace {
 constexpr double minute = 60.0;
 constexpr double hour = 3600.0;
 constexpr double day = 86400.0;
+constexpr double longest_duration = 1e6 * day;  // 2700 years
 constexpr double most_tokens = 1e15;  // 60 times the largest published corpora; step counts stay exact in a double
 
 using Unit = std::pair<std::string_view, double>;
@@ -75,7 +76,7 @@ Seconds parse_long_duration(std::string_view text) {
   if (measured.unit.empty()) refuse(text, what, "no unit");
   const double scale = scale_of(measured.unit, duration_units);
   if (scale == 0) refuse(text, what, fmt::format("unknown unit '{}'", measured.unit));
-  if (!std::isfinite(measured.number * scale)) refuse(text, what, "too long");
+  if (measured.number * scale > longest_duration) refuse(text, what, "more than a million days");
   return Seconds(measured.number * scale);
 }
 

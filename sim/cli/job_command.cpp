@@ -21,6 +21,7 @@ namespace {
 namespace po = boost::program_options;
 
 constexpr int most_replicas = 100'000;
+constexpr double highest_price = 1e9;  // as in reliability profiles; keeps every cost finite
 constexpr std::string_view reliability_prefix = "reliability.";
 
 CommandSyntax syntax() {
@@ -74,8 +75,9 @@ JobRequest read_request(const po::variables_map& given) {
   read_mttf(given, request);
   if (given.count("price-per-gpu-hour") != 0) {
     request.price_per_gpu_hour = given["price-per-gpu-hour"].as<double>();
-    if (!std::isfinite(*request.price_per_gpu_hour) || *request.price_per_gpu_hour < 0)
-      throw po::error("--price-per-gpu-hour must be a number that is not negative");
+    const double price = *request.price_per_gpu_hour;
+    if (!std::isfinite(price) || price < 0 || price > highest_price)
+      throw po::error(fmt::format("--price-per-gpu-hour must be a number from 0 to {:g}", highest_price));
   }
   request.replicas = given["replicas"].as<int>();
   if (request.replicas < 1 || request.replicas > most_replicas)

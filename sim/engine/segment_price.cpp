@@ -89,6 +89,34 @@ void charge_gaps(const Segment& segment, const std::vector<StepTime>& times, Sec
   if (makespan > free) charge(makespan);
 }
 
+// The GEMM that a pipelined collective is cut up with: the next one for a gather, the last one for a reduction.
+Seconds partner_gemm(const Segment& segment, const std::vector<StepTime>& times, std::size_t collective) {
+  const auto is_gemm = [&](std::size_t i) {
+    const auto* op = std::get_if<Operator>(&segment.steps[i].work);
+    return op != nullptr && std::holds_alternative<Gemm>(op->work);
+  };
+  const bool gathers = std::get<LayerCollective>(segment.steps[collective].work).kind == CollectiveKind::all_gather;
+  if (gathers) {
+    for (std::size_t i = collective + 1; i < times.size(); ++i)
+      if (is_gemm(i)) return times[i].duration;
+  } else {
+    for (std::size_t i = collective; i-- > 0;)
+      if (is_gemm(i)) return times[i].duration;
+  }
+  return Seconds(0);
+}
+
+// What n pieces of communication and of a GEMM, in turn, take beyond the GEMM: the first piece (unless one is local)
+// and where communication is the slower.
+Seconds pipelined_exposure(const LayerCollective& c, Seconds communication, Seconds gemm) {
+  const double n = c.pieces;
+  const double moved = c.local_first ? n - 1.0 : n;
+  if (moved < 1.0) return Seconds(0);
+  const Seconds piece = (1.0 / moved) * communication, part = (1.0 / n) * gemm;
+  const Seconds first = c.local_first ? Seconds(0) : piece;
+  return first + (n - 1.0) * std::max(Seconds(0), piece - part);
+}
+
 }  // namespace
 
 double scale_out_factor(const PricingContext& context) {
@@ -121,6 +149,7 @@ SegmentTimes price_segment(const Segment& segment, const StepProgram& program, c
   const Profile& profile = *context.profile;
   SegmentTimes result;
   std::vector<StepTime> times(segment.steps.size());
+  std::vector<Seconds> alone_time;  // of collectives that are cut up
   bool overlapped = false;
   for (std::size_t i = 0; i < segment.steps.size(); ++i) {
     if (const auto* op = std::get_if<Operator>(&segment.steps[i].work)) {
@@ -133,12 +162,19 @@ SegmentTimes price_segment(const Segment& segment, const StepProgram& program, c
     const std::vector<Tier>& tiers = program.paths.empty() ? alone : program.paths[path];
     const Seconds time = collective_cost(c.kind, c.bytes, tiers, profile.device, profile.network, c.outside).time;
     times[i].duration = c.exposed * time;
+    if (c.pieces > 0) {
+      alone_time.resize(times.size());
+      alone_time[i] = time;
+    }
     AxisPrice& axis = axis_of(result.price, lane_of(c.group));
     axis.busy += time;
     axis.bytes = std::max(axis.bytes, c.bytes);
     ++axis.collectives;
     overlapped = overlapped || segment.steps[i].after >= 0;
   }
+  for (std::size_t i = 0; i < alone_time.size(); ++i)
+    if (const auto* c = std::get_if<LayerCollective>(&segment.steps[i].work); c != nullptr && c->pieces > 0)
+      times[i].duration = pipelined_exposure(*c, alone_time[i], partner_gemm(segment, times, i));
   schedule_steps(segment, times);
   if (overlapped && profile.stack.contention > 0) {
     add_contention(segment, profile.stack.contention, times);

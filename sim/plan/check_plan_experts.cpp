@@ -41,6 +41,10 @@ void PlanChecker::check_expert_grid() {
 void PlanChecker::check_expert_overlap() {
   if (plan_.overlap_expert_parallel && plan_.expert_parallel == 1)
     add("ep", "overlap_moe_expert_parallel_comm needs expert_model_parallel_size > 1");
+  if (plan_.overlap_expert_parallel && plan_.pipeline_parallel > 1 && plan_.virtual_stages == 1)
+    add("ep", fmt::format("overlap_moe_expert_parallel_comm with pipeline_model_parallel_size {} needs "
+                          "num_virtual_stages_per_pipeline_rank > 1",
+                          plan_.pipeline_parallel));
   if (plan_.overlap_expert_parallel && plan_.recompute == Recompute::full)
     add("ep", "overlap_moe_expert_parallel_comm excludes recompute_granularity full");
   if (plan_.overlap_expert_parallel && plan_.dispatcher == ExpertDispatcher::all_gather)
@@ -65,6 +69,7 @@ void PlanChecker::check_routing() {
                           routing.imbalance));
   if (routing.capacity_factor > 0 && plan_.dispatcher == ExpertDispatcher::all_gather)
     add("ep", "moe_expert_capacity_factor excludes moe_token_dispatcher_type allgather");
+  check_fullest_experts();
   if (routing.loads.empty()) return;
   if (!model_.moe)
     add("ep", "moe_expert_loads needs a mixture-of-experts model");
@@ -75,6 +80,29 @@ void PlanChecker::check_routing() {
   if (!std::all_of(routing.loads.begin(), routing.loads.end(), is_load) ||
       std::all_of(routing.loads.begin(), routing.loads.end(), [](double load) { return load == 0; }))
     add("ep", "moe_expert_loads must be finite, at least 0 and not all 0");
+}
+
+// No rank gets more than all the tokens, no expert more than each token once.
+void PlanChecker::check_fullest_experts() {
+  const ExpertRouting& routing = plan_.routing;
+  const auto needs_experts = [this](bool given, const char* key) {
+    if (given && !model_.moe) add("ep", fmt::format("{} needs a mixture-of-experts model", key));
+  };
+  needs_experts(routing.capacity_factor > 0, "moe_expert_capacity_factor");
+  needs_experts(routing.imbalance > 0, "moe_load_imbalance");
+  needs_experts(routing.skew > 0, "moe_load_skew");
+  if (!model_.moe || model_.moe->top_k <= 0) return;
+  if (plan_.expert_parallel > 0 && routing.imbalance > plan_.expert_parallel)
+    add("ep",
+        fmt::format("moe_load_imbalance {} is more than expert_model_parallel_size {}: the fullest rank would get "
+                    "more than all tokens",
+                    routing.imbalance, plan_.expert_parallel));
+  const double most = static_cast<double>(model_.moe->experts) / static_cast<double>(model_.moe->top_k);
+  if (routing.capacity_factor > most)
+    add("ep",
+        fmt::format("moe_expert_capacity_factor {} is more than {} experts / moe_router_topk {} = {:g}: an expert "
+                    "would hold more than all tokens",
+                    routing.capacity_factor, model_.moe->experts, model_.moe->top_k, most));
 }
 
 }  // namespace trainyard

@@ -19,6 +19,9 @@ void PlanChecker::check_tensor_parallel() {
     add("tp", fmt::format("hidden_size {} is not divisible by tensor_model_parallel_size {}, which sequence_parallel "
                           "needs",
                           model_.hidden, tp));
+  // Userbuffers overlap the gathers and scatters of sequence parallelism (arguments.py of Megatron-LM asserts it).
+  if (plan_.tp_comm_overlap.value_or(false) && tp > 1 && !plan_.sequence_parallel)
+    add("tp", "tp_comm_overlap needs sequence_parallel");
 }
 
 // With fewer key-value heads than ranks every rank holds one whole head, replicated tp / kv_heads times.

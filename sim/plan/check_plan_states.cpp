@@ -127,6 +127,8 @@ void PlanChecker::check_activation_offload() {
 }
 
 void PlanChecker::check_low_precision() {
+  if (workload_.fp8_attention && workload_.precision != DataType::fp8 && workload_.precision != DataType::nvfp4)
+    add("precision", fmt::format("fp8_attention needs precision fp8 or nvfp4, not {}", name(workload_.precision)));
   if (!plan_.fp8_param_gather) return;
   if (workload_.precision != DataType::fp8) add("precision", "fp8_param_gather needs precision fp8");
   if (plan_.data_parallel_kind == DataParallelKind::ddp)

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <iterator>
 #include <string_view>
+#include <system_error>
 
 #include "sim/base/scenario_files.hpp"
 
@@ -88,12 +89,16 @@ class LoadsText {
 };
 
 std::string text_of_file(const std::string& path) {
+  // Opening a pipe that nobody writes to would wait for ever.
+  std::error_code unreadable;
+  if (!std::filesystem::is_regular_file(path, unreadable))
+    throw InputError({path, 0, 0}, "cannot read the file", "is it a directory or a pipe?");
   std::ifstream in(path, std::ios::binary);
   if (!in) throw InputError({path, 0, 0}, "cannot open the file");
-  std::string text(std::filesystem::is_regular_file(path) ? most_bytes + 1 : 0, '\0');
+  std::string text(most_bytes + 1, '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(in.gcount()));
-  if (text.empty()) throw InputError({path, 0, 0}, "cannot read the file", "is it a directory or empty?");
+  if (text.empty()) throw InputError({path, 0, 0}, "the file is empty", "one number per routed expert");
   if (text.size() > most_bytes)
     throw InputError({path, 0, 0}, fmt::format("the file is larger than {} bytes", most_bytes));
   return text;

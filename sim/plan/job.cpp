@@ -6,6 +6,7 @@
 #include "models/profile_yaml.hpp"
 #include "sim/base/scenario_files.hpp"
 #include "sim/base/yaml_reader.hpp"
+#include "sim/plan/plan_warnings.hpp"
 #include "sim/plan/plan_yaml.hpp"
 #include "topology/cluster_yaml.hpp"
 
@@ -23,6 +24,17 @@ void check_precision(const Job& job, const YamlValue& workload) {
   // Block-scaled MXFP8 came with the tensor cores that have NVFP4 (Blackwell).
   const bool block_scaled = job.workload.precision == DataType::fp8 && job.workload.fp8_recipe == Fp8Recipe::mxfp8;
   if (block_scaled && device.peak_fp4.value <= 0) workload.fail(device.name + " has no MXFP8", "fp8_recipe: blockwise");
+}
+
+// A profile that is not found is the fault of the word in the scenario.
+Profile profile_of(const Cluster& cluster, const std::optional<YamlValue>& stack) {
+  const std::string name = stack ? stack->as_string() : "megatron-core";
+  if (stack) try {
+      scenario_file("profiles/stacks", name);
+    } catch (const InputError& e) {
+      stack->fail(e.message(), e.hint());
+    }
+  return load_profile(cluster.gpu, cluster.fabric.network, name);
 }
 
 }  // namespace
@@ -50,9 +62,11 @@ Job load_job(const std::string& scenario, const std::vector<std::pair<std::strin
   const auto stack = top.optional("stack");
   top.optional("description");
   top.finish();
-  job.profile = load_profile(job.cluster.gpu, job.cluster.fabric.network, stack ? stack->as_string() : "megatron-core");
+  job.profile = profile_of(job.cluster, stack);
   if (profile_file) job.profile = with_profile_file(std::move(job.profile), *profile_file);
   check_precision(job, workload);
+  for (std::string& warning : plan_warnings(job.plan, job.model, job.workload))
+    job.warnings.push_back(std::move(warning));
   return job;
 }
 

@@ -84,6 +84,8 @@ void add_memory_savers(KeyText& key, const Plan& plan, const Plan& usual) {
   key.unless("offload_fraction", plan.optimizer_offload_fraction, usual.optimizer_offload_fraction);
   key.unless("activation_offload", plan.activation_offload_layers, usual.activation_offload_layers);
   key.unless("cuda_graphs", plan.cuda_graphs, usual.cuda_graphs);
+  key.unless("tp_overlap_method", name(plan.tp_overlap_method), name(usual.tp_overlap_method));
+  key.unless("async_tp", plan.async_tensor_parallel, usual.async_tensor_parallel);
 }
 
 }  // namespace

@@ -91,9 +91,11 @@ struct Plan {
   // Overlap switches; nullopt = the software stack's default.
   std::optional<bool> overlap_grad_reduce;
   std::optional<bool> overlap_param_gather;
-  std::optional<bool> overlap_p2p;           // asynchronous pipeline sends
-  std::optional<bool> tp_comm_overlap;       // userbuffers
-  std::optional<DataType> grad_reduce_type;  // fp32 or bf16 gradients on the wire and in the main gradient buffer
+  std::optional<bool> overlap_p2p;                                // asynchronous pipeline sends
+  std::optional<bool> tp_comm_overlap;                            // userbuffers
+  TpOverlapMethod tp_overlap_method = TpOverlapMethod::measured;  // of tp_comm_overlap
+  std::optional<bool> async_tensor_parallel = {};  // PyTorch's symmetric-memory kernels, in the place of userbuffers
+  std::optional<DataType> grad_reduce_type;        // fp32 or bf16 gradients on the wire and in the main gradient buffer
 
   ContextParallelKind context_parallel_kind = ContextParallelKind::ring;
   int context_parallel_inner = 0;              // all-to-all ranks of the hierarchical kind; 0 = those inside a node
@@ -132,6 +134,7 @@ std::string name(ContextParallelKind kind);     // Megatron's cp_comm_type: p2p,
 std::string name(ExpertDispatcher dispatcher);  // alltoall, allgather, deepep
 std::string name(Fp8Recipe recipe);
 std::string name(OffloadTarget target);
+std::string name(TpOverlapMethod method);
 std::string name(RecomputeModule module);
 std::optional<DataParallelKind> data_parallel_from(std::string_view text);  // also "distributed_optimizer" = zero1
 std::optional<Recompute> recompute_from(std::string_view text);
@@ -142,6 +145,7 @@ std::optional<ContextParallelKind> context_parallel_from(std::string_view text);
 std::optional<ExpertDispatcher> dispatcher_from(std::string_view text);
 std::optional<Fp8Recipe> fp8_recipe_from(std::string_view text);
 std::optional<OffloadTarget> offload_from(std::string_view text);
+std::optional<TpOverlapMethod> tp_overlap_method_from(std::string_view text);
 std::optional<RecomputeModule> recompute_module_from(std::string_view text);
 std::vector<std::string> data_parallel_names();
 std::vector<std::string> recompute_names();
@@ -151,6 +155,7 @@ std::vector<std::string> context_parallel_names();
 std::vector<std::string> dispatcher_names();
 std::vector<std::string> fp8_recipe_names();
 std::vector<std::string> offload_names();
+std::vector<std::string> tp_overlap_method_names();
 std::vector<std::string> recompute_module_names();
 
 // The axes of a rank order, fastest first; nullopt unless it names each of tp, cp, dp, pp once and ep at most once.

@@ -76,6 +76,7 @@ class PlanChecker {
   void check_expert_grid();
   void check_expert_overlap();
   void check_routing();
+  void check_fullest_experts();
   void check_layers();
   void check_layers_per_chunk();
   void check_empty_chunks(const std::vector<int>& layers);

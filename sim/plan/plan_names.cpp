@@ -45,6 +45,9 @@ constexpr Words<Fp8Recipe, 5> fp8_recipe_words{{{Fp8Recipe::delayed, "delayed"},
                                                 {Fp8Recipe::mxfp8, "mxfp8"}}};
 constexpr Words<OffloadTarget, 3> offload_words{
     {{OffloadTarget::none, "none"}, {OffloadTarget::cpu, "cpu"}, {OffloadTarget::nvme, "nvme"}}};
+constexpr Words<TpOverlapMethod, 3> tp_overlap_method_words{{{TpOverlapMethod::measured, "measured"},
+                                                             {TpOverlapMethod::ring_exchange, "ring_exchange"},
+                                                             {TpOverlapMethod::pipeline, "pipeline"}}};
 constexpr Words<RecomputeModule, 7> recompute_module_words{{{recompute_core_attn, "core_attn"},
                                                             {recompute_layernorm, "layernorm"},
                                                             {recompute_moe_act, "moe_act"},
@@ -85,6 +88,7 @@ std::string name(ContextParallelKind kind) { return word_of(context_parallel_wor
 std::string name(ExpertDispatcher dispatcher) { return word_of(dispatcher_words, dispatcher); }
 std::string name(Fp8Recipe recipe) { return word_of(fp8_recipe_words, recipe); }
 std::string name(OffloadTarget target) { return word_of(offload_words, target); }
+std::string name(TpOverlapMethod method) { return word_of(tp_overlap_method_words, method); }
 std::string name(RecomputeModule module) { return word_of(recompute_module_words, module); }
 
 std::optional<DataParallelKind> data_parallel_from(std::string_view text) {
@@ -102,6 +106,9 @@ std::optional<ContextParallelKind> context_parallel_from(std::string_view text) 
 std::optional<ExpertDispatcher> dispatcher_from(std::string_view text) { return value_of(dispatcher_words, text); }
 std::optional<Fp8Recipe> fp8_recipe_from(std::string_view text) { return value_of(fp8_recipe_words, text); }
 std::optional<OffloadTarget> offload_from(std::string_view text) { return value_of(offload_words, text); }
+std::optional<TpOverlapMethod> tp_overlap_method_from(std::string_view text) {
+  return value_of(tp_overlap_method_words, text);
+}
 std::optional<RecomputeModule> recompute_module_from(std::string_view text) {
   return value_of(recompute_module_words, text);
 }
@@ -114,6 +121,7 @@ std::vector<std::string> context_parallel_names() { return all_words(context_par
 std::vector<std::string> dispatcher_names() { return all_words(dispatcher_words); }
 std::vector<std::string> fp8_recipe_names() { return all_words(fp8_recipe_words); }
 std::vector<std::string> offload_names() { return all_words(offload_words); }
+std::vector<std::string> tp_overlap_method_names() { return all_words(tp_overlap_method_words); }
 std::vector<std::string> recompute_module_names() { return all_words(recompute_module_words); }
 
 }  // namespace trainyard

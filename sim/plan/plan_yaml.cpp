@@ -88,6 +88,13 @@ void read_stack_switches(YamlMapping& mapping, Plan& plan) {
   read_switch(mapping, "overlap_param_gather", plan.overlap_param_gather);
   read_switch(mapping, "overlap_p2p_comm", plan.overlap_p2p);
   read_switch(mapping, "tp_comm_overlap", plan.tp_comm_overlap);
+  if (const auto method = mapping.optional("tp_comm_overlap_method"))
+    plan.tp_overlap_method = *tp_overlap_method_from(method->as_choice(tp_overlap_method_names()));
+  if (const auto async = mapping.optional("async_tensor_parallel")) {
+    plan.async_tensor_parallel = async->as_bool();
+    if (*plan.async_tensor_parallel && plan.tp_comm_overlap.value_or(false))
+      async->fail("async_tensor_parallel and tp_comm_overlap exclude each other", "one of the two is enough");
+  }
   read_switch(mapping, "cuda_graphs", plan.cuda_graphs);
   if (const auto fp32 = mapping.optional("grad_reduce_in_fp32"))
     plan.grad_reduce_type = fp32->as_bool() ? DataType::fp32 : DataType::bf16;

@@ -25,7 +25,7 @@
 //   offload_optimizer             none | cpu | nvme, or optimizer_cpu_offload; optimizer_offload_fraction
 //   cpu_offloading_num_layers
 //   overlap_grad_reduce, overlap_param_gather, overlap_p2p_comm, tp_comm_overlap, grad_reduce_in_fp32, cuda_graphs,
-//   fp8_param_gather
+//   fp8_param_gather, tp_comm_overlap_method (measured | ring_exchange | pipeline), async_tensor_parallel
 // All readers are strict: an unknown, repeated, mistyped or out-of-range key, two spellings of one setting and settings
 // that contradict each other are an InputError that points at the key. Legality against model and cluster is
 // check_plan's matter.

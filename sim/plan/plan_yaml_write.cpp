@@ -96,6 +96,8 @@ void write_stack_switches(YamlLines& out, const Plan& plan) {
   out.if_given("overlap_param_gather", plan.overlap_param_gather);
   out.if_given("overlap_p2p_comm", plan.overlap_p2p);
   out.if_given("tp_comm_overlap", plan.tp_comm_overlap);
+  out.unless("tp_comm_overlap_method", name(plan.tp_overlap_method), name(TpOverlapMethod::measured));
+  out.if_given("async_tensor_parallel", plan.async_tensor_parallel);
   out.if_given("cuda_graphs", plan.cuda_graphs);
   if (plan.grad_reduce_type) out.line("grad_reduce_in_fp32", *plan.grad_reduce_type == DataType::fp32);
   out.unless("fp8_param_gather", plan.fp8_param_gather, false);

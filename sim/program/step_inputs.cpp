@@ -61,7 +61,9 @@ Overlaps overlaps_of(const Plan& plan, const StackProfile& stack) {
   return o;
 }
 
-bool changes_stack(const Plan& plan) { return plan.tp_comm_overlap.has_value() || plan.cuda_graphs.has_value(); }
+bool changes_stack(const Plan& plan) {
+  return plan.tp_comm_overlap.has_value() || plan.async_tensor_parallel.has_value() || plan.cuda_graphs.has_value();
+}
 
 StackProfile effective_stack(const Plan& plan, const StackProfile& stack) {
   StackProfile s = stack;
@@ -69,6 +71,12 @@ StackProfile effective_stack(const Plan& plan, const StackProfile& stack) {
     if (*plan.tp_comm_overlap)
       s.tp_overlap = TpOverlap::userbuffers;
     else if (s.tp_overlap == TpOverlap::userbuffers)
+      s.tp_overlap = TpOverlap::backward;
+  }
+  if (plan.async_tensor_parallel.has_value()) {
+    if (*plan.async_tensor_parallel)
+      s.tp_overlap = TpOverlap::async_tp;
+    else if (s.tp_overlap == TpOverlap::async_tp)
       s.tp_overlap = TpOverlap::backward;
   }
   if (plan.cuda_graphs.has_value()) s.cuda_graphs = *plan.cuda_graphs;
@@ -113,6 +121,7 @@ RankSlice rank_slice(const StepInputs& in) {
   slice.fp8_recipe = in.workload->fp8_recipe;
   slice.fp8_attention = in.workload->fp8_attention;
   slice.document_length = in.workload->document_length;
+  slice.tp_overlap_method = plan.tp_overlap_method;
   slice.cp = plan.context_parallel;
   slice.cp_kind = plan.context_parallel_kind;
   slice.cp_inner = in.paths->cp_inner;

@@ -49,6 +49,12 @@ BENCHMARK_CAPTURE(evaluate, gpt3_175b_64_gpus_block, "gpt3-175b-64xa100", Granul
     ->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(evaluate, gpt3_175b_64_gpus_layer, "gpt3-175b-64xa100", Granularity::layer)
     ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(evaluate, deepseek_v3_2048_gpus_block, "deepseek-v3-2048xh200", Granularity::block)
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(evaluate, mixtral_8x7b_64_gpus_block, "mixtral-8x7b-64xh100", Granularity::block)
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(evaluate, llama3_8b_64_gpus_fsdp_block, "llama3-8b-64xh100-fsdp2", Granularity::block)
+    ->Unit(benchmark::kMicrosecond);
 BENCHMARK(load)->Unit(benchmark::kMicrosecond);
 BENCHMARK(build_routes)->Unit(benchmark::kMicrosecond);
 

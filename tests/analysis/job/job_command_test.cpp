@@ -79,6 +79,7 @@ TEST_CASE("wrong options are usage errors that name the option") {
   refuse({s, "--tokens", "1T", "--mttf", "0s"}, "--mttf");
   refuse({s, "--tokens", "1T", "--price-per-gpu-hour", "nan"}, "--price-per-gpu-hour");
   refuse({s, "--tokens", "1T", "--price-per-gpu-hour=-1"}, "--price-per-gpu-hour");
+  refuse({s, "--tokens", "1T", "--price-per-gpu-hour", "1e308"}, "--price-per-gpu-hour");
   refuse({s, "--tokens", "1T", "--replicas", "0"}, "--replicas");
   refuse({s, "--tokens", "1T", "--seed=-1"}, "--seed");
   refuse({s, "--tokens", "1T", "--token", "1"}, "unknown option");

@@ -169,6 +169,17 @@ TEST_CASE("a job that fails faster than it restarts never finishes, and says why
   CHECK_FALSE(simulate_job(request).finishes);
 }
 
+TEST_CASE("a job whose lost nodes stay in repair says that it waits for them") {
+  JobRequest request = llama3_job();
+  request.reliability.node_loss_share = 1;
+  request.reliability.node_repair = Seconds(1e6 * 24 * hour);
+  request.reliability.spare_policy = SparePolicy::pool;
+  request.reliability.spare_share = 0;
+  const JobResult r = simulate_job(request);
+  CHECK_FALSE(r.finishes);
+  CHECK(r.why_not == "it waits for nodes: a lost one is in repair for 1000000 days, and there are 0 spares");
+}
+
 TEST_CASE("checkpoints that take all the time still let a job without failures finish") {
   JobRequest request = perfect_job(llama3_405b(), 10 * llama3_405b().tokens_per_step);
   request.interval = {IntervalRule::given, 1_s};

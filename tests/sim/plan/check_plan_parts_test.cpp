@@ -179,9 +179,48 @@ TEST_CASE("an imbalance below the mean and a negative capacity are refused") {
   CHECK_THAT(problem(c), Contains("ep: moe_expert_capacity_factor is -1"));
 }
 
+TEST_CASE("nobody gets more than all tokens") {
+  Case c = moe_case();  // 8 experts, 2 per token, over 2 ranks
+  c.plan.routing = {.capacity_factor = 4};
+  CHECK(problem(c) == "");
+  c.plan.routing = {.capacity_factor = 4.5};
+  CHECK(problem(c) ==
+        "ep: moe_expert_capacity_factor 4.5 is more than 8 experts / moe_router_topk 2 = 4: an expert would hold more "
+        "than all tokens");
+  c.plan.routing = {.imbalance = 2};
+  CHECK(problem(c) == "");
+  c.plan.routing = {.imbalance = 2.5};
+  CHECK_THAT(problem(c), Contains("ep: moe_load_imbalance 2.5 is more than expert_model_parallel_size 2"));
+}
+
+TEST_CASE("how full experts are is said of a model that has them") {
+  Case c;
+  c.plan.routing = {.capacity_factor = 1};
+  CHECK(problem(c) == "ep: moe_expert_capacity_factor needs a mixture-of-experts model");
+  c.plan.routing = {.imbalance = 1};
+  CHECK(problem(c) == "ep: moe_load_imbalance needs a mixture-of-experts model");
+  c.plan.routing = {.skew = 1};
+  CHECK(problem(c) == "ep: moe_load_skew needs a mixture-of-experts model");
+}
+
+TEST_CASE("userbuffers overlap what sequence parallelism gathers") {
+  Case c;
+  c.plan.sequence_parallel = false;
+  CHECK(problem(c) == "");
+  c.plan.tp_comm_overlap = true;
+  CHECK(problem(c) == "tp: tp_comm_overlap needs sequence_parallel");
+  c.plan.sequence_parallel = true;
+  CHECK(problem(c) == "");
+}
+
 TEST_CASE("overlapping expert traffic needs something to overlap with") {
   Case c = moe_case();
   c.plan.overlap_expert_parallel = true;
+  CHECK(problem(c) ==
+        "ep: overlap_moe_expert_parallel_comm with pipeline_model_parallel_size 4 needs "
+        "num_virtual_stages_per_pipeline_rank > 1");
+  c.plan.virtual_stages = 5;  // 80 layers on 4 * 5 chunks
+  c.plan.schedule = "interleaved";
   CHECK(problem(c) == "");
   c.plan.recompute = Recompute::full;
   CHECK_THAT(problem(c), Contains("ep: overlap_moe_expert_parallel_comm excludes recompute_granularity full"));
@@ -190,6 +229,7 @@ TEST_CASE("overlapping expert traffic needs something to overlap with") {
   CHECK(problem(c) == "ep: overlap_moe_expert_parallel_comm needs expert_model_parallel_size > 1");
   c.plan.expert_parallel = 2;
   c.plan.schedule = "zb-h1";
+  c.plan.virtual_stages = 1;
   CHECK_THAT(problem(c), Contains("schedule: schedule zb-h1: "));
   c = moe_case();
   c.plan.shared_expert_overlap = true;
@@ -296,6 +336,14 @@ TEST_CASE("gathering parameters in 8 bit needs fp8 and a gather") {
   CHECK(problem(c) == "");
   c.plan.data_parallel_kind = DataParallelKind::ddp;
   CHECK_THAT(problem(c), Contains("with ddp no parameters are gathered"));
+}
+
+TEST_CASE("attention in 8 bit needs a low precision") {
+  Case c;
+  c.workload.fp8_attention = true;
+  CHECK(problem(c) == "precision: fp8_attention needs precision fp8 or nvfp4, not bf16");
+  c.workload.precision = DataType::fp8;
+  CHECK(problem(c) == "");
 }
 
 TEST_CASE("packed documents fit into the sequence") {

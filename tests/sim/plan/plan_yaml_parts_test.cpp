@@ -1,4 +1,6 @@
 // The plan keys beyond the sizes: pipeline layouts, sharding, experts, recomputation, offloading, low precision.
+#include <sys/stat.h>
+
 #include <catch2/catch.hpp>
 #include <cstdio>
 #include <fstream>
@@ -163,6 +165,9 @@ TEST_CASE("expert loads come from a file beside the scenario") {
   std::remove(file.c_str());
   CHECK_THAT(error_of([&] { read("trainyard_expert_loads_test.csv"); }),
              Contains("/tmp/scenario.yaml:1:19: moe_expert_loads: there is no file"));
+  REQUIRE(mkfifo(file.c_str(), 0600) == 0);  // nobody writes to it
+  CHECK_THAT(error_of([&] { read("trainyard_expert_loads_test.csv"); }), Contains("is it a directory or a pipe?"));
+  std::remove(file.c_str());
 }
 
 TEST_CASE("a text of loads is numbers between commas, blanks or line ends, or a JSON array") {

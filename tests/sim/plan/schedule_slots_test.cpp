@@ -1,6 +1,7 @@
 // Schedules against tables worked by hand: p stages, m micro-batches, v virtual stages, a pass of each kind through a
 // whole stage in one unit of time, messages in none. Ideal compute of a stage: m (t_F + t_B + t_W) = 3 m.
 #include <catch2/catch.hpp>
+#include <limits>
 
 #include "sim/plan/schedule.hpp"
 #include "tests/support/slot_simulator.hpp"
@@ -114,6 +115,15 @@ TEST_CASE("larger groups of an interleaved schedule may leave a smaller last one
     if (slot.kind == SlotKind::forward)
       forwards += std::to_string(slot.micro_batch) + "." + std::to_string(slot.chunk) + " ";
   CHECK(forwards == "0.0 1.0 2.0 0.1 1.1 2.1 3.0 4.0 3.1 4.1 ");
+}
+
+TEST_CASE("a group larger than the batch is the whole batch") {
+  const PipelineShape whole{.stages = 4, .chunks = 5, .micro_batches = 64, .group = 64 * 5};
+  PipelineShape absurd = whole;
+  absurd.group = std::numeric_limits<int>::max();
+  const ScheduleRow& row = *find_schedule("interleaved");
+  CHECK(row.problem(absurd).empty());
+  for (int stage = 0; stage < 4; ++stage) CHECK(row.slots(absurd, stage) == row.slots(whole, stage));
 }
 
 TEST_CASE("breadth-first loops have the interleaved bubble at the memory of GPipe") {
