@@ -123,7 +123,9 @@ void set_overlap(Plan& plan, const PublishedRun& run) {
   if (says("p2p") || words.ends_with(", pp")) plan.overlap_p2p = true;
   if (says("grad/param") || says("grad-reduce") || says("grad_reduce")) plan.overlap_grad_reduce = true;
   if (says("grad/param") || says("param-gather") || says("param_gather")) plan.overlap_param_gather = true;
-  if (says("grad_sync bf16")) plan.grad_reduce_type = DataType::bf16;
+  // Composer's mixed precision PURE reduces in the parameters' bf16, DEFAULT in fp32.
+  const bool pure = run.notes.find("mixed precision PURE") != std::string::npos;
+  if (says("grad_sync bf16") || pure) plan.grad_reduce_type = DataType::bf16;
   if (says("grad_sync fp32")) plan.grad_reduce_type = DataType::fp32;
 }
 

@@ -135,7 +135,8 @@ class StageGroups {
         for (std::size_t first = 0; first < n; first += group) strided(first, group, 1, shard);
         for (std::size_t first = 0; first < group; ++first) strided(first, n / group, group, replicas);
       }
-      const std::size_t inner = static_cast<std::size_t>(plan_.sharding.secondary_group);
+      const std::size_t inner =
+          static_cast<std::size_t>(std::max(plan_.sharding.secondary_group, plan_.sharding.reshard_group));
       for (std::size_t first = 0; inner > 1 && first < n; first += inner) strided(first, inner, 1, secondary);
     }
     found.gradients = whole.get();

@@ -22,7 +22,7 @@ struct StagePaths {
   TierPath expert_gradients;  // replicas of an expert shard
   TierPath shard;             // ranks that share one copy of the states (FSDP, HSDP, ZeRO-3)
   TierPath replicas;          // of such a copy
-  TierPath secondary;         // ZeRO++ hpZ
+  TierPath secondary;         // the smaller group that backward gathers stay in (ZeRO++ hpZ, FSDP2's number)
   TierPath next_stage;        // to the same rank of the following stage (of the last: to the first)
   TierPath mirror;            // to the stage that holds the other copy of a bidirectional pipeline's chunks
 };

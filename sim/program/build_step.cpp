@@ -118,7 +118,7 @@ class StepBuilder {
     const auto set = [&](MemoryOwner owner, Bytes bytes) {
       kind.resident[static_cast<std::size_t>(owner)] = whole_bytes(bytes.value);
     };
-    set(MemoryOwner::weights, states.weights);
+    set(MemoryOwner::weights, states.weights + units_.secondary_shards());
     set(MemoryOwner::gradients, states.gradients + units_.unsharded_gradients());
     set(MemoryOwner::optimizer_states, (1.0 - offloaded) * states.optimizer);
     set(MemoryOwner::communication, gather_buffers(*in_.model, context_.slice, *in_.stack));

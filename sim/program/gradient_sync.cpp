@@ -23,7 +23,8 @@ double parameter_bytes(const Plan& plan) { return plan.fp8_param_gather ? 1.0 : 
 
 void GradientSync::begin_stage() {
   parameters_ = stage_parameters(context_.model, context_.stage);
-  dense_path_ = context_.writer.path(context_.paths().gradients);
+  dense_path_ = context_.writer.path(shards_optimizer() ? context_.paths().shard : context_.paths().gradients);
+  replica_path_ = context_.writer.path(context_.paths().replicas);
   expert_path_ = context_.writer.path(context_.paths().expert_gradients);
   pending_.clear();
 }
@@ -72,7 +73,20 @@ void GradientSync::emit(double dense, double experts) {
         writer.emit(writer.work(reduction(parameters, expert)), Stream::dp, Phase::gradient_sync, {-1, 0}));
   };
   one(dense, false);
+  sum_over_instances(dense);
   if (context_.in.model->moe && context_.in.expert_replicas() > 1) one(experts, true);
+}
+
+// Several instances of the distributed optimizer each hold all states: their gradient shards are summed.
+void GradientSync::sum_over_instances(double dense) {
+  const int group = context_.in.paths->shard_group;
+  if (!shards_optimizer() || group >= context_.in.gradient_ranks()) return;
+  Collective sum = reduction(dense, false);
+  sum.kind = CollectiveKind::all_reduce;
+  sum.bytes = sum.bytes / static_cast<double>(group);
+  sum.path = replica_path_;
+  sum.label = "gradients of other instances";
+  pending_.push_back(context_.writer.emit(context_.writer.work(sum), Stream::dp, Phase::gradient_sync, {-1, 0}));
 }
 
 int GradientSync::emit_gather(double dense, double experts) {

@@ -31,6 +31,7 @@ class GradientSync {
   void emit_step_end(int last_send);
 
  private:
+  void sum_over_instances(double dense);
   Collective reduction(double parameters, bool expert) const;
   Collective gather(double parameters, bool expert) const;
   int emit_gather(double dense, double experts);
@@ -45,7 +46,7 @@ class GradientSync {
 
   const StageContext& context_;
   StageParameters parameters_;
-  int dense_path_ = 0, expert_path_ = 0;
+  int dense_path_ = 0, expert_path_ = 0, replica_path_ = 0;
   std::vector<int> pending_;  // reductions that the step's end waits for
 };
 

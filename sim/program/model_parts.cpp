@@ -118,7 +118,10 @@ class ModelBuilder {
     PartMemory memory{layer_activations(model_, kind.moe, slice_, stack_, recompute),
                       split_ ? weight_gradient_store(model_, kind.moe, slice_, stack_) : Bytes(0),
                       backward_working_set(model_, kind.moe, slice_, stack_, recompute)};
-    const int unit = plan_.recompute_method == RecomputeMethod::uniform ? std::max(1, plan_.recompute_layers) : 1;
+    const int longest = *std::max_element(plan_.layers_per_chunk.begin(), plan_.layers_per_chunk.end());
+    const int unit = plan_.recompute_method == RecomputeMethod::uniform
+                         ? std::clamp(plan_.recompute_layers, 1, std::max(1, longest))
+                         : 1;
     if (recompute.kind == Recompute::full && unit > 1) {
       memory.saved = memory.saved / static_cast<double>(unit);
       memory.working += (unit - 1) * layer_activations(model_, kind.moe, slice_, stack_, {Recompute::none, 0});
@@ -221,8 +224,12 @@ class ModelBuilder {
 
   // A bucket closes with the part that fills it.
   void fill_buckets(ModelChunk& c) {
-    const double dense_limit = bucket_parameters(in_.gradient_ranks());
-    const double expert_limit = model_.moe ? bucket_parameters(in_.expert_replicas()) : 0;
+    const auto limit = [&](int ranks) {
+      const auto given = static_cast<double>(plan_.sharding.reduce_bucket);
+      return given > 0 ? given : bucket_parameters(ranks);
+    };
+    const double dense_limit = limit(in_.gradient_ranks());
+    const double expert_limit = model_.moe ? limit(in_.expert_replicas()) : 0;
     GradientBucket bucket;
     for (auto use = c.parts.rbegin(); use != c.parts.rend(); ++use)
       for (int i = 0; i < use->count; ++i) {
@@ -303,14 +310,14 @@ StageStates stage_states(const StepInputs& in, const StageParameters& p) {
   const DataParallelKind kind = in.plan->data_parallel_kind;
   const DataType precision = in.workload->precision;
   const DataType gradient = overlaps_of(*in.plan, *in.stack).gradient_type;
-  const double replicas = in.gradient_ranks(), expert_replicas = in.model->moe ? in.expert_replicas() : 1;
+  const double expert_replicas = in.model->moe ? in.expert_replicas() : 1;
   StageStates s;
   if (kind == DataParallelKind::ddp) {
     s.processed = s.owned = p.total();
     s.bytes = model_states(s.processed, s.owned, precision, gradient, in.plan->fp8_param_gather);
     return s;
   }
-  const double shards = gathers_units(*in.plan) ? in.paths->shard_group : replicas;
+  const double shards = in.paths->shard_group;  // all of the replicas unless the plan says fewer
   const double expert_shards = std::min(expert_replicas, shards);
   s.owned = p.dense / shards + p.experts / expert_shards;
   s.processed = gathers_units(*in.plan) ? s.owned : p.total();

@@ -88,6 +88,10 @@ bool gathers_units(const Plan& plan) {
          plan.data_parallel_kind == DataParallelKind::hsdp;
 }
 
+DataType unit_reduce_type(const Plan& plan, const StackProfile& stack) {
+  return plan.grad_reduce_type.value_or(stack.fsdp_reduce_type);
+}
+
 bool steps_overlap(const Plan& plan) {
   const ScheduleRow* row = find_schedule(plan.schedule);
   return row != nullptr && plan.pipeline_parallel > 1 && plan.optimizer_post_validation.value_or(row->post_validated);

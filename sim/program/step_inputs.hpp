@@ -28,6 +28,9 @@ bool changes_stack(const Plan& plan);
 // Parameters, gradients and states live in shards; units (layers) are gathered when they are needed.
 bool gathers_units(const Plan& plan);
 
+// The type in which sharded units reduce their gradients.
+DataType unit_reduce_type(const Plan& plan, const StackProfile& stack);
+
 // Do consecutive steps run into each other: no stage waits for the others between its last backward and its next
 // forward (zero-bubble schedules with post-validated optimizer)?
 bool steps_overlap(const Plan& plan);

@@ -12,6 +12,9 @@ constexpr double compute_bytes = 2.0;             // gathered parameters and uns
 constexpr double quantized_weight_bytes = 1;      // ZeRO++ qwZ: int8
 constexpr double quantized_gradient_bytes = 0.5;  // ZeRO++ qgZ: int4
 
+// Ranks that backward gathers stay in, where they are fewer than those of the forward's; 0 = they are not.
+int backward_group(const Sharding& sharding) { return std::max(sharding.secondary_group, sharding.reshard_group); }
+
 // One ring through one NIC after the other, as of software that does not spread a collective over a node's rails.
 TierPath single_rail(const TierPath& path) {
   if (path.empty() || (path.back().link != LinkClass::net && path.back().link != LinkClass::spine)) return path;
@@ -37,8 +40,20 @@ Bytes UnitPasses::unsharded_gradients() const {
   const Plan& plan = context_.plan();
   if (!gathers_units(plan) || plan.sharding.sync_every_micro_batch || context_.shape.micro_batches == 1)
     return Bytes(0);
-  return whole_bytes(bytes_per_element(context_.in.stack->fsdp_reduce_type) *
+  return whole_bytes(bytes_per_element(unit_reduce_type(context_.plan(), *context_.in.stack)) *
                      stage_parameters(context_.model, context_.stage).total());
+}
+
+Bytes UnitPasses::secondary_shards() const {
+  const int group = backward_group(context_.plan().sharding);
+  if (!gathers_units(context_.plan()) || group <= 1) return Bytes(0);
+  double parameters = 0;
+  for (int c = 0; c < context_.shape.chunks; ++c)
+    for (const PartUse& use : context_.chunk(c).parts) {
+      const ModelPart& part = context_.model.parts[static_cast<std::size_t>(use.part)];
+      if (part.layer) parameters += use.count * (part.dense_parameters + part.expert_parameters);
+    }
+  return whole_bytes(compute_bytes * parameters / group);
 }
 
 bool UnitPasses::reshards() const { return context_.plan().sharding.reshard_after_forward.value_or(true); }
@@ -90,7 +105,7 @@ int UnitPasses::gather_work(double parameters, bool expert, bool backward) {
   const auto [known, added] = gathers_.try_emplace({parameters, expert, backward}, -1);
   if (!added) return known->second;
   const Sharding& sharding = context_.plan().sharding;
-  const bool secondary = backward && sharding.secondary_group > 1;
+  const bool secondary = backward && backward_group(sharding) > 1;
   Collective c;
   c.axis = Axis::dp;
   c.kind = CollectiveKind::all_gather;
@@ -125,7 +140,7 @@ void UnitPasses::emit_reduction(double dense, double experts, std::vector<int>& 
   StageWriter& writer = context_.writer;
   const StackProfile& stack = *context_.in.stack;
   const Sharding& sharding = context_.plan().sharding;
-  const double element = bytes_per_element(stack.fsdp_reduce_type);
+  const double element = bytes_per_element(unit_reduce_type(context_.plan(), stack));
   const auto one = [&](double parameters, bool expert, int step, Collective c, double bytes) {
     const auto [known, added] = reductions_.try_emplace({parameters, expert, step}, -1);
     if (added) {
@@ -190,7 +205,7 @@ int UnitPasses::piece_memory(const ModelChunk& chunk, const Piece& piece, Pass p
   if (frees_root) changes.push_back({MemoryOwner::weights, Bytes(0), -unsharded(true)});
   if (reduces) {
     // The gradient in 16 bit, and the copy in the type of the reduction.
-    const double element = bytes_per_element(context_.in.stack->fsdp_reduce_type);
+    const double element = bytes_per_element(unit_reduce_type(context_.plan(), *context_.in.stack));
     const Bytes gradient = whole_bytes((compute_bytes + (element > compute_bytes ? element : 0.0)) *
                                        (part.dense_parameters + part.expert_parameters));
     changes.push_back({MemoryOwner::gradients, gradient, -gradient});
@@ -226,6 +241,7 @@ void UnitPasses::emit(const ModelChunk& chunk, Pass pass, PassOf of, int receive
     root = emit_gather(unit_parameters(chunk, pieces.front(), true, false),
                        unit_parameters(chunk, pieces.front(), true, true), false, start, gather_works);
   std::vector<int> compute(pieces.size(), -1), to_host(pieces.size(), -1);
+  int reduced = -1;  // a reduction that the next piece waits for
   std::size_t requested = 0;
   // A unit is gathered once the unit before its predecessors is done: at most `ahead` + 1 are unsharded.
   const auto request_until = [&](std::size_t end) {
@@ -255,6 +271,7 @@ void UnitPasses::emit(const ModelChunk& chunk, Pass pass, PassOf of, int receive
     if (p.root) writer.wait(root);
     writer.wait(p.gather);
     writer.wait(p.fetch);
+    writer.wait(std::exchange(reduced, -1));
     // Double buffer: the copy of the layer before the last must have left.
     if (i >= 2) writer.wait(to_host[i - 2]);
     const ModelPart& part = context_.model.parts[static_cast<std::size_t>(p.part)];
@@ -273,7 +290,7 @@ void UnitPasses::emit(const ModelChunk& chunk, Pass pass, PassOf of, int receive
     compute[i] = writer.last_compute();
     reduce_works.clear();
     if (reduce && parameters) emit_reduction(part.dense_parameters, part.expert_parameters, reduce_works);
-    if (reduce && !context_.overlaps.grad_reduce) writer.wait(sync_.last_pending());
+    if (reduce && !context_.overlaps.grad_reduce) reduced = sync_.last_pending();
     if (!p.offloaded || !forward) continue;
     writer.wait_for_compute();
     to_host[i] = writer.emit(copy_work(part.saved, p.part), Stream::to_host, Phase::offload, of,

@@ -20,6 +20,8 @@ class UnitPasses {
   void begin_stage();
   // Bytes held all the time beside the shards: unsharded gradients that accumulate without synchronisation.
   Bytes unsharded_gradients() const;
+  // Layers' parameters in the smaller group that backward gathers stay in (ZeRO++ hpZ, FSDP2's reshard number).
+  Bytes secondary_shards() const;
 
   // All compute of a pass. The first instruction waits for `received`; `gathers_input`: it starts with the gather of a
   // scattered pipeline message. `last`: the chunk's last pass of this kind in the step.

@@ -254,3 +254,11 @@ TEST_CASE("every word of the choices reads back as itself or its first spelling"
   CHECK(first_words_read_back(offload_names(), offload_from) == 3);
   CHECK(first_words_read_back(recompute_module_names(), recompute_module_from) == 7);
 }
+
+TEST_CASE("how TP collectives are overlapped is one of Transformer Engine's methods or PyTorch's") {
+  CHECK(plan("{tp_comm_overlap: true, tp_comm_overlap_method: ring_exchange}").tp_overlap_method ==
+        TpOverlapMethod::ring_exchange);
+  CHECK(plan("{async_tensor_parallel: true}").async_tensor_parallel == true);
+  CHECK_THROWS_AS(plan("{tp_comm_overlap_method: bulk}"), InputError);
+  CHECK_THROWS_AS(plan("{tp_comm_overlap: true, async_tensor_parallel: true}"), InputError);
+}

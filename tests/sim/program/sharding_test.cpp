@@ -131,3 +131,45 @@ TEST_CASE("offloaded activations leave after their forward and come back before 
   CHECK(back == 5);
   CHECK(violations(program).empty());
 }
+
+TEST_CASE("several instances of the distributed optimizer each hold all states and sum their gradient shards") {
+  BuiltStep t = sharded(DataParallelKind::zero1, 8);
+  t.plan.sharding.group = 4;
+  const StepProgram program = t.build();
+  CHECK(resident(program, MemoryOwner::optimizer_states) == 12 * llama_8b / 4);
+  CHECK(bytes_of(collectives(program, "gradients")) == 4 * llama_8b);
+  CHECK(bytes_of(collectives(program, "gradients of other instances")) == Approx(4 * llama_8b / 4));
+  t.plan.sharding.group = 0;
+  CHECK(collectives(t.build(), "gradients of other instances").empty());
+}
+
+TEST_CASE("a smaller group for backward gathers holds a second copy of the layers' parameters") {
+  BuiltStep t = sharded(DataParallelKind::zero3, 64);
+  const double before = resident(t.build(), MemoryOwner::weights);
+  const double layers = 32 * 218112000.0;
+  t.plan.sharding.secondary_group = 8;
+  CHECK(resident(t.build(), MemoryOwner::weights) - before == 2 * layers / 8);
+  t.plan.sharding.secondary_group = 0;
+  t.plan.sharding.reshard_group = 16;  // FSDP2's integer
+  CHECK(resident(t.build(), MemoryOwner::weights) - before == 2 * layers / 16);
+}
+
+TEST_CASE("a given bucket size decides how often gradients are reduced") {
+  BuiltStep t = sharded(DataParallelKind::zero1, 8);
+  const std::size_t usual = collectives(t.build(), "gradients").size();
+  t.plan.sharding.reduce_bucket = 1000000000;
+  CHECK(collectives(t.build(), "gradients").size() < usual);
+  CHECK(bytes_of(collectives(t.build(), "gradients")) == 4 * llama_8b);
+}
+
+TEST_CASE("checkpoints further apart than a chunk is long are as far apart as it is") {
+  BuiltStep t = sharded(DataParallelKind::zero1, 8);
+  t.plan.recompute = Recompute::full;
+  t.plan.recompute_layers = 32;
+  const StepProgram whole = t.build();
+  t.plan.recompute_layers = 1000;
+  CHECK(t.build().memory_changes.size() == whole.memory_changes.size());
+  for (std::size_t m = 0; m < whole.memory_changes.size(); ++m)
+    for (std::size_t c = 0; c < whole.memory_changes[m].size(); ++c)
+      CHECK(t.build().memory_changes[m][c].at_start == whole.memory_changes[m][c].at_start);
+}
