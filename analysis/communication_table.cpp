@@ -130,18 +130,21 @@ class CommunicationTable {
     line.bus_bandwidth = rate;
   }
   void add_layers(Axis axis, const AxisPrice& p, std::int64_t uses) {
+    if (p.collectives == 0) return;
     const auto traffic = layers_.find(axis);
-    if (p.collectives == 0 || traffic == layers_.end()) return;
+    if (traffic == layers_.end()) return;
     const LayerCollective& largest = *traffic->second.largest;
     const std::vector<Tier>& tiers = tiers_of(largest);
-    CommunicationLine& line = lines_[{axis, purpose_of(axis)}];
+    CommunicationLine*& known = layer_lines_[static_cast<std::size_t>(axis)];
+    if (known == nullptr) known = &lines_[{axis, purpose_of(axis)}];
+    CommunicationLine& line = *known;
+    line.count += uses * p.collectives;
+    line.busy += static_cast<double>(uses) * p.busy;
+    if (line.bytes.value > 0) return;
     line.axis = axis;
     line.purpose = purpose_of(axis);
     line.group_size = group_size(tiers);
     line.collective = traffic->second.collectives;
-    line.count += uses * p.collectives;
-    line.busy += static_cast<double>(uses) * p.busy;
-    if (line.bytes.value > 0) return;
     line.bytes = largest.bytes;
     const CollectiveCost cost =
         collective_cost(largest.kind, largest.bytes, tiers, profile_.device, profile_.network, largest.outside);
@@ -156,6 +159,7 @@ class CommunicationTable {
   double kinds_;
   std::map<Axis, LayerTraffic> layers_;
   std::map<std::pair<Axis, std::string>, CommunicationLine> lines_;
+  std::array<CommunicationLine*, 5> layer_lines_{};  // of the axes inside segments, by Axis
 };
 
 }  // namespace

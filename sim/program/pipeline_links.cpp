@@ -92,8 +92,6 @@ bool PipelineLinks::receives(SlotKind kind, int chunk) const {
 void PipelineLinks::post_until(std::size_t now, bool forward, std::size_t& end) {
   const std::vector<Slot>& slots = *slots_;
   const std::size_t count = slots.size();
-  // The last slot of the kind that is ahead of `now` has its receive already.
-  if (end > now + 1 && posted_ahead_[forward ? 0 : 1]) return;
   bool& ahead = posted_ahead_[forward ? 0 : 1];
   ahead = false;
   for (; end < count && !ahead; ++end) {
@@ -106,12 +104,6 @@ void PipelineLinks::post_until(std::size_t now, bool forward, std::size_t& end) 
           context_.writer.emit(link.work, link.stream, phase_of_message(forward), {slot.micro_batch, slot.chunk});
     ahead = end > now;
   }
-}
-
-void PipelineLinks::post_receives(std::size_t now) {
-  if (context_.shape.stages == 1) return;
-  post_until(now, true, forward_end_);
-  post_until(now, false, backward_end_);
 }
 
 int PipelineLinks::send(const Slot& slot) {

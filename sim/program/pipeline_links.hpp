@@ -15,7 +15,11 @@ class PipelineLinks {
   void begin_stage(const std::vector<Slot>& slots);
   // Receives of the next forward and of the next backward are posted ahead of slot `now`'s compute, so that no peer's
   // send waits behind it.
-  void post_receives(std::size_t now);
+  void post_receives(std::size_t now) {
+    if (context_.shape.stages == 1) return;
+    if (now + 1 >= forward_end_ || !posted_ahead_[0]) post_until(now, true, forward_end_);
+    if (now + 1 >= backward_end_ || !posted_ahead_[1]) post_until(now, false, backward_end_);
+  }
   int received(std::size_t slot) const { return received_[slot]; }  // the receive of a slot, -1 = none
   bool receives(SlotKind kind, int chunk) const;
   // Sends what a slot has computed, after all compute written so far; -1 = it stays here.
