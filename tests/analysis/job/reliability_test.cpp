@@ -1,5 +1,7 @@
 #include "analysis/job/reliability.hpp"
 
+#include <fmt/format.h>
+#include <unistd.h>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
@@ -11,6 +13,12 @@
 namespace trainyard {
 namespace {
 
+// Tests run side by side.
+std::string test_file() {
+  return (std::filesystem::temp_directory_path() / fmt::format("trainyard-reliability-test-{}.yaml", getpid()))
+      .string();
+}
+
 using Catch::Contains;
 using testing::hour;
 
@@ -21,10 +29,7 @@ double mttf_hours(const std::string& profile, int nodes) {
 // A file that is gone when the test ends.
 class ProfileFile {
  public:
-  explicit ProfileFile(const std::string& text)
-      : path_((std::filesystem::temp_directory_path() / "trainyard-reliability-test.yaml").string()) {
-    std::ofstream(path_) << text;
-  }
+  explicit ProfileFile(const std::string& text) : path_(test_file()) { std::ofstream(path_) << text; }
   ~ProfileFile() { std::filesystem::remove(path_); }
   ProfileFile(const ProfileFile&) = delete;
   ProfileFile& operator=(const ProfileFile&) = delete;
@@ -89,7 +94,7 @@ TEST_CASE("a wrong profile is refused where it is wrong") {
     const ProfileFile file(with_constant(line));
     INFO(line);
     CHECK_THROWS_AS(load_reliability(file.path()), InputError);
-    CHECK_THROWS_WITH(load_reliability(file.path()), Contains(message) && Contains("reliability-test.yaml:5:"));
+    CHECK_THROWS_WITH(load_reliability(file.path()), Contains(message) && Contains(".yaml:5:"));
   };
   refusal("detect: {value: -3min, source: me}", "negative");
   refusal("detect: {value: 3 weeks, source: me}", "unknown unit");
@@ -108,8 +113,7 @@ TEST_CASE("a profile without one of its constants is refused by the constant's n
 }
 
 TEST_CASE("profiles that inherit in a circle are refused") {
-  const ProfileFile file("kind: reliability\nname: mine\ninherits: " +
-                         (std::filesystem::temp_directory_path() / "trainyard-reliability-test.yaml").string() + "\n");
+  const ProfileFile file("kind: reliability\nname: mine\ninherits: " + test_file() + "\n");
   CHECK_THROWS_WITH(load_reliability(file.path()), Contains("circle"));
 }
 

@@ -1,6 +1,8 @@
 // What only the whole job can tell: does the device run this precision, is its stack known, what is idle?
 #include "sim/plan/job.hpp"
 
+#include <fmt/format.h>
+#include <unistd.h>
 #include <catch2/catch.hpp>
 #include <cstdio>
 #include <fstream>
@@ -14,7 +16,8 @@ using Catch::Contains;
 namespace {
 
 std::string error(const std::string& cluster, const std::string& precision, const std::string& more = {}) {
-  const std::string file = "/tmp/trainyard_job_test.yaml";
+  // Tests run side by side.
+  const std::string file = fmt::format("/tmp/trainyard_job_test_{}.yaml", getpid());
   std::ofstream(file) << "model: llama3-8b\ncluster: " << cluster
                       << "\nworkload: {sequence_length: 8192, global_batch_size: 8, " << precision << "}\n"
                       << more;
@@ -33,7 +36,7 @@ std::string error(const std::string& cluster, const std::string& precision, cons
 TEST_CASE("a precision that the device has no units for is refused with one that it has") {
   CHECK(error("dgx-h100", "precision: fp8") == "");
   CHECK_THAT(error("dgx-a100-80gb", "precision: fp8"),
-             Contains("trainyard_job_test.yaml:3:11: ") && Contains("has no fp8 (precision: bf16)"));
+             Contains(".yaml:3:11: ") && Contains("has no fp8 (precision: bf16)"));
   CHECK_THAT(error("dgx-h100", "precision: nvfp4"), Contains("has no NVFP4 (precision: fp8)"));
   CHECK_THAT(error("dgx-h100", "precision: fp8, fp8_recipe: mxfp8"), Contains("has no MXFP8 (fp8_recipe: blockwise)"));
   CHECK(error("dgx-b200", "precision: nvfp4") == "");
@@ -43,7 +46,7 @@ TEST_CASE("a precision that the device has no units for is refused with one that
 TEST_CASE("an unknown stack is reported where it is named") {
   CHECK(error("dgx-h100", "precision: bf16", "stack: nemo\n") == "");
   CHECK_THAT(error("dgx-h100", "precision: bf16", "stack: nemoo\n"),
-             Contains("trainyard_job_test.yaml:4:8: ") && Contains("nothing is called 'nemoo'") && Contains("nemo"));
+             Contains(".yaml:4:8: ") && Contains("nothing is called 'nemoo'") && Contains("nemo"));
 }
 
 TEST_CASE("legal settings without effect are warned of") {
