@@ -160,7 +160,6 @@ struct StackProfile {
   double fsdp_scale_out_slowdown = 0;          // relative time added per doubling of GPUs beyond 8
   double gather_efficiency = 1;                // link-bound time of a parameter gather over its time
   bool single_rail_sharding = false;           // its collectives drive one NIC at a time, however many the node has
-  bool fsdp_eager_memory = false;              // FSDP1's rate limiter and unfused optimizer keep further buffers alive
   // mixture of experts
   ExpertDispatcher dispatcher = ExpertDispatcher::all_to_all;
   Seconds moe_host_sync{};     // per dropless MoE layer and pass: the host waits for the tokens per expert
@@ -182,16 +181,15 @@ struct StackProfile {
   double optimizer_bytes_local = 16;  // over all parameters of the rank
   double optimizer_bytes_owned = 46;  // over those whose optimizer state the rank owns
   // memory
-  double score_memory = 2;                 // bytes saved per attention score (materialised attention), without dropout
-  double dropout_score_memory = 3;         // added when attention dropout is on: mask and dropped scores
-  double norm_saved_extra = 0;             // bytes per token and hidden element kept beyond the norm's input, per norm
-  double loss_memory_per_logit = 8;        // bytes held per logit at the peak of the loss
-  double logits_copies = 0;                // further logits-sized fp32 buffers alive at that peak
-  bool dummy_wgrads = false;               // Transformer Engine's bf16 weight-gradient placeholders
-  bool expert_outputs_weighted = false;    // after the experts, which keeps their outputs; else at their activation
-  double fragmentation = 1.05;             // reserved / allocated
-  Bytes framework_reserve{};               // NCCL, framework buffers outside the allocator
-  double allocator_pressure_slowdown = 1;  // time factor of a step whose memory is nearly full: retries, cache flushes
+  double score_memory = 2;               // bytes saved per attention score (materialised attention), without dropout
+  double dropout_score_memory = 3;       // added when attention dropout is on: mask and dropped scores
+  double norm_saved_extra = 0;           // bytes per token and hidden element kept beyond the norm's input, per norm
+  double loss_memory_per_logit = 8;      // bytes held per logit at the peak of the loss
+  double logits_copies = 0;              // further logits-sized fp32 buffers alive at that peak
+  bool dummy_wgrads = false;             // Transformer Engine's bf16 weight-gradient placeholders
+  bool expert_outputs_weighted = false;  // after the experts, which keeps their outputs; else at their activation
+  double fragmentation = 1.05;           // reserved / allocated
+  Bytes framework_reserve{};             // NCCL, framework buffers outside the allocator
   // spread of measured over predicted step time, from `validate`
   double step_time_p10 = 0.9;
   double step_time_p90 = 1.1;

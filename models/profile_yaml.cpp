@@ -109,7 +109,6 @@ void visit_constants(StackProfile& s, Visit&& visit) {
   visit("fsdp_reduce_type", s.fsdp_reduce_type);
   visit("fsdp_contention", s.fsdp_contention);
   visit("fsdp_scale_out_slowdown", s.fsdp_scale_out_slowdown);
-  visit("fsdp_eager_memory", s.fsdp_eager_memory);
   visit("gather_efficiency", s.gather_efficiency);
   visit("single_rail_sharding", s.single_rail_sharding);
   visit("dispatcher", s.dispatcher);
@@ -136,7 +135,6 @@ void visit_constants(StackProfile& s, Visit&& visit) {
   visit("expert_outputs_weighted", s.expert_outputs_weighted);
   visit("fragmentation", s.fragmentation);
   visit("framework_reserve", s.framework_reserve);
-  visit("allocator_pressure_slowdown", s.allocator_pressure_slowdown);
   visit("step_time_p10", s.step_time_p10);
   visit("step_time_p90", s.step_time_p90);
 }
