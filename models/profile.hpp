@@ -21,10 +21,21 @@ struct Provenance {
   std::string source;
   int sources = 0;       // independent sources behind it; 0 = judgement
   std::string residual;  // "5.9 % MAPE held out", empty if not fitted
+  // How far the constant may be from its value, as a standard deviation of its logarithm; 0 = not to be adapted.
+  double spread = 0;
+  double prior = 0;  // what it was believed to be before any training step was seen; 0 = its value
   friend bool operator==(const Provenance&, const Provenance&) = default;
 };
 
-// Time of a GEMM (M,N,K) by tile, wave and split-K; formula in operator_cost.hpp.
+// What the formula leaves: measured over modelled time of GEMMs on a lattice of shapes. Between the knots the logarithm
+// of the ratio is linear in the logarithms of M, N and K; beyond them it is that of the nearest knot.
+struct GemmSurface {
+  std::vector<double> m, n, k;  // knots, ascending
+  std::vector<double> ratio;    // [m][n][k], the last fastest; empty = 1 everywhere
+  friend bool operator==(const GemmSurface&, const GemmSurface&) = default;
+};
+
+// Time of a GEMM (M,N,K) by tile, wave and split-K; formula in gemm_cost.hpp.
 struct GemmModel {
   double sustained = 0;                     // fraction of the dense peak for a big GEMM in a benchmark loop
   std::array<double, 6> tile_efficiency{};  // of the tile classes 256x128, 128x128, 256x64, 128x64, 64x64, smaller
@@ -34,6 +45,7 @@ struct GemmModel {
   Seconds fixed{};                          // per launch
   double blend = 1;                         // exponent joining compute and memory time
   double split_k_traffic = 0;               // scales the fp32 partial sums of split-K
+  GemmSurface surface;                      // measured over modelled, 16-bit operands
   friend bool operator==(const GemmModel&, const GemmModel&) = default;
 };
 
@@ -42,15 +54,31 @@ struct LowPrecisionGemm {
   double sustained = 0;        // fraction of that type's dense peak for a big GEMM in a benchmark loop
   double k_overhead = 0;       // prologue, scaling and epilogue of a tile, in elements of K
   double training_derate = 1;  // sustained speed inside a training step relative to the benchmark loop
+  GemmSurface surface;         // measured over modelled
   friend bool operator==(const LowPrecisionGemm&, const LowPrecisionGemm&) = default;
 };
 
-// Flash-family attention kernel; formula in operator_cost.hpp.
+// Flash-family attention kernel; formula in attention_cost.hpp.
 struct AttentionModel {
   double efficiency = 0;    // fraction of the dense bf16 peak
   double key_overhead = 0;  // per 128-row block, in keys
   double tail = 0;          // weight of the longest block
   friend bool operator==(const AttentionModel&, const AttentionModel&) = default;
+};
+
+// A collective of one group size inside one NVLink domain as measured: the regime of a message is the last one whose
+// `from` does not exceed it (NCCL changes protocol and algorithm with the size), and there t = latency + S / bandwidth.
+struct CollectiveRegime {
+  Bytes from{};
+  Seconds latency{};
+  BytesPerSecond bandwidth{};  // of NCCL's message size S, as nccl-tests' algbw
+  friend bool operator==(const CollectiveRegime&, const CollectiveRegime&) = default;
+};
+struct CollectiveCurve {
+  std::string operation;  // all_reduce, all_gather, reduce_scatter, all_to_all
+  int ranks = 0;
+  std::vector<CollectiveRegime> regimes;  // ascending
+  friend bool operator==(const CollectiveCurve&, const CollectiveCurve&) = default;
 };
 
 enum class AttentionKernel { materialised, flash1, flash2, flash3 };  // flash3: FA3 and cuDNN fused attention
@@ -88,7 +116,8 @@ struct DeviceProfile {
   double all_to_all_efficiency = 0;  // of NVLink's nominal per-GPU bandwidth, NCCL all-to-all
   double dispatch_efficiency = 0;    // of the same, expert-parallel kernels that write into the peers (DeepEP)
   Seconds all_to_all_peer{};         // added per peer reached over NVLink
-  Bytes context{};                   // CUDA context and modules of a training process
+  std::vector<CollectiveCurve> nvlink_collectives;  // measured ones, used before the formulas above; may be empty
+  Bytes context{};                                  // CUDA context and modules of a training process
   Bytes blas_workspace{};
   BytesPerSecond host_update_bandwidth{};  // host memory traffic of an offloaded optimizer, one GPU's share of the node
   BytesPerSecond host_nvme_bandwidth{};    // the same from and to NVMe drives
