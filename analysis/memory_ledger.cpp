@@ -102,7 +102,9 @@ MemoryLedger memory_ledger(const StepProgram& program, const Profile& profile, B
   for (const RankKind& kind : program.kinds) {
     StageMemory stage = fold(kind, deltas, profile.device.blas_workspace);
     stage.stage = kind.stage.value;
-    stage.reserved = stack.fragmentation * stage.allocated;
+    // What is allocated once, before the first step, does not fragment; what comes and goes does.
+    const Bytes resident = total(kind.resident);
+    stage.reserved = resident + stack.fragmentation * (stage.allocated - resident);
     stage.device_used = stage.reserved + outside;
     stage.parameters = static_cast<std::int64_t>(kind.parameters);
     stage.layers = kind.layers;
