@@ -2,8 +2,11 @@
 
 #include <chrono>
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "analysis/breakdown.hpp"
+#include "analysis/measured_range.hpp"
 #include "analysis/memory_ledger.hpp"
 #include "models/model_flops.hpp"
 #include "sim/engine/engine.hpp"
@@ -106,6 +109,8 @@ SimulatedStep simulate_step(const Job& job, const Routes& routes, Granularity gr
   r.engine = "analytic";
   r.events = static_cast<std::int64_t>(step.program.instruction_count());
   r.warnings = job.warnings;
+  for (std::string& warning : measured_range_warnings(step.program, profile.device))
+    r.warnings.push_back(std::move(warning));
   step.plan = std::move(p.plan);
   step.layout = std::move(p.layout);
   r.wall_time = Seconds(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());

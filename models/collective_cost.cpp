@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "models/collective_curve.hpp"
+
 namespace trainyard {
 namespace {
 
@@ -231,6 +233,10 @@ CollectiveCost collective_cost(CollectiveKind kind, Bytes size, const std::vecto
                                const DeviceProfile& device, const NetworkProfile& network, Bytes outside) {
   const Setting setting{kind, size, tiers, device, network, group_size(tiers), outside};
   if (setting.ranks <= 1 || size.value <= 0) return {Seconds(0), "none", LinkClass::nvlink};
+  // Curves are of one NVLink domain and of NCCL; what crosses nodes, and fused dispatchers, follow the formulas.
+  if (tiers.size() == 1 && outside.value < 0)
+    if (const auto measured = measured_collective_time(kind, size, tiers.front(), device))
+      return {*measured, "measured", LinkClass::nvlink};
   if (kind == CollectiveKind::all_to_all) {
     const Direct direct = all_to_all(setting);
     return {direct.time, outside.value >= 0 ? "two-hop" : "pairwise", direct.slowest};

@@ -1,5 +1,8 @@
 // Seconds of a collective or a send alone on its links, from the tiers its group crosses.
 //
+// One NVLink domain whose device profile has a measured curve of the operation: that curve (collective_curve.hpp).
+// Elsewhere closed forms:
+//
 // Sizes S are NCCL's: all-reduce the buffer, all-gather and reduce-scatter the gathered buffer, all-to-all and
 // send-receive what a rank sends. A ring over several tiers enters and leaves an island once per direction with the
 // bandwidth of all its members, so its speed is B = min over tiers of efficiency * bandwidth * (ranks below the tier).
@@ -26,7 +29,8 @@ namespace trainyard {
 
 struct CollectiveCost {
   Seconds time{};
-  std::string_view algorithm;  // "ring", "nvls", "hierarchical", "tree", "pairwise", "two-hop", "neighbour", "none"
+  std::string_view algorithm;  // "ring", "nvls", "hierarchical", "tree", "pairwise", "two-hop", "neighbour",
+                               // "measured", "none"
   LinkClass slowest_link = LinkClass::nvlink;
 };
 

@@ -1,5 +1,8 @@
-// Seconds of one operator inside a training step. GEMMs and attention: gemm_cost, attention_cost, and how much slower
-// they run there than in a benchmark loop. Memory-bound kernels: t = launches t0 + bytes / (η W).
+// Seconds of one operator inside a training step. Memory-bound kernels: t = launches t0 + bytes / (η W). Attention:
+// attention_cost. GEMMs: gemm_cost, slowed down by the clock that a step's power leaves:
+//   t = t_benchmark / (1 - (1 - d) u²),  u = FLOPs / (t_benchmark R P) of a GEMM that keeps the tensor cores busy, <= 1
+// d = the device's training_derate. Short benchmark loops reach 0.91 of A100's peak on large GEMMs where loops that
+// heat the GPU reach 0.79, and agree with them on small ones; training steps show the same.
 #pragma once
 
 #include "models/attention_cost.hpp"

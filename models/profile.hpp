@@ -23,12 +23,13 @@ struct Provenance {
   std::string residual;  // "5.9 % MAPE held out", empty if not fitted
   // How far the constant may be from its value, as a standard deviation of its logarithm; 0 = not to be adapted.
   double spread = 0;
-  double prior = 0;  // what it was believed to be before any training step was seen; 0 = its value
+  double prior = 0;         // what it was believed to be before any training step was seen; 0 = its value
+  std::string set_by = {};  // the profile whose file sets it: the part's own, or one that it inherits from
   friend bool operator==(const Provenance&, const Provenance&) = default;
 };
 
-// What the formula leaves: measured over modelled time of GEMMs on a lattice of shapes. Between the knots the logarithm
-// of the ratio is linear in the logarithms of M, N and K; beyond them it is that of the nearest knot.
+// What the formula leaves: measured over modelled time of GEMMs on a lattice of shapes. Between the knots the ratio is
+// linear in the logarithms of M, N and K; beyond them it is that of the nearest knot.
 struct GemmSurface {
   std::vector<double> m, n, k;  // knots, ascending
   std::vector<double> ratio;    // [m][n][k], the last fastest; empty = 1 everywhere
@@ -53,17 +54,34 @@ struct GemmModel {
 struct LowPrecisionGemm {
   double sustained = 0;        // fraction of that type's dense peak for a big GEMM in a benchmark loop
   double k_overhead = 0;       // prologue, scaling and epilogue of a tile, in elements of K
-  double training_derate = 1;  // sustained speed inside a training step relative to the benchmark loop
+  double training_derate = 1;  // speed of a large GEMM inside a training step relative to the benchmark loop
   GemmSurface surface;         // measured over modelled
   friend bool operator==(const LowPrecisionGemm&, const LowPrecisionGemm&) = default;
 };
 
+// How fast an attention kernel is for heads of some width, relative to its `efficiency`.
+struct HeadWidth {
+  double columns = 0;   // mean of those of Q and V
+  double relative = 1;  // efficiency there over AttentionModel::efficiency
+  friend bool operator==(const HeadWidth&, const HeadWidth&) = default;
+};
+
 // Flash-family attention kernel; formula in attention_cost.hpp.
 struct AttentionModel {
-  double efficiency = 0;    // fraction of the dense bf16 peak
-  double key_overhead = 0;  // per 128-row block, in keys
-  double tail = 0;          // weight of the longest block
+  double efficiency = 0;               // fraction of the dense bf16 peak
+  double key_overhead = 0;             // per 128-row block, in keys
+  double tail = 0;                     // weight of the longest block
+  std::vector<HeadWidth> head_widths;  // as measured, ascending; empty = the rule in attention_cost.hpp
   friend bool operator==(const AttentionModel&, const AttentionModel&) = default;
+};
+
+// Attention over whole prompts as a serving engine runs it: K and V are copied into a paged cache first.
+struct PrefillAttention {
+  AttentionModel kernel;
+  double cache_efficiency = 0;  // fraction of HBM peak that the copy reaches
+  Seconds cache_token{};        // of a token in the copy, however little it moves: one block of threads per token
+  Seconds fixed{};              // launches of the copy and the kernel
+  friend bool operator==(const PrefillAttention&, const PrefillAttention&) = default;
 };
 
 // A collective of one group size inside one NVLink domain as measured: the regime of a message is the last one whose
@@ -77,6 +95,7 @@ struct CollectiveRegime {
 struct CollectiveCurve {
   std::string operation;  // all_reduce, all_gather, reduce_scatter, all_to_all
   int ranks = 0;
+  BytesPerSecond measured_at{};           // nominal NVLink bandwidth per GPU there; 0 = as where it is used
   std::vector<CollectiveRegime> regimes;  // ascending
   friend bool operator==(const CollectiveCurve&, const CollectiveCurve&) = default;
 };
@@ -97,11 +116,13 @@ struct DeviceProfile {
   LowPrecisionGemm fp4;
   bool fp8_transposes = false;         // fp8 GEMMs take K-major operands only: dgrad and wgrad need transposed copies
   double grouped_gemm_efficiency = 1;  // rate of the GEMMs of a rank's experts relative to one GEMM of their shape
-  double training_derate = 1;          // sustained GEMM speed inside a training step relative to the benchmark loop
+  double training_derate = 1;          // speed of a large GEMM inside a training step relative to the benchmark loop
   double wgrad_slowdown = 1;           // time factor of weight-gradient GEMMs (NT, fp32 accumulation)
   double batched_gemm_efficiency = 0;  // of peak_half, for QK^T and PV of materialised attention
   std::array<AttentionModel, attention_kernels> attention_forward{};  // [materialised] is unused
   std::array<AttentionModel, attention_kernels> attention_backward{};
+  // Of serving engines; no training step has it.
+  std::optional<PrefillAttention> prefill_attention;
   double fp8_attention_speedup = 1;  // of attention with fp8 operands
   double fused_efficiency = 0;       // of HBM peak, vectorised memory-bound kernels
   double layout_efficiency = 0;      // of HBM peak, RoPE and transposes
@@ -217,7 +238,7 @@ struct StackProfile {
   double logits_copies = 0;              // further logits-sized fp32 buffers alive at that peak
   bool dummy_wgrads = false;             // Transformer Engine's bf16 weight-gradient placeholders
   bool expert_outputs_weighted = false;  // after the experts, which keeps their outputs; else at their activation
-  double fragmentation = 1.05;           // reserved / allocated
+  double fragmentation = 1.05;           // reserved / allocated, of what comes and goes during a step
   Bytes framework_reserve{};             // NCCL, framework buffers outside the allocator
   // spread of measured over predicted step time, from `validate`
   double step_time_p10 = 0.9;

@@ -44,6 +44,7 @@ void visit_constants(DeviceProfile& d, Visit&& visit) {
   visit("attention.flash2.backward", d.attention_backward[2]);
   visit("attention.flash3.forward", d.attention_forward[3]);
   visit("attention.flash3.backward", d.attention_backward[3]);
+  visit("attention.prefill.forward", d.prefill_attention);
   visit("fp8_attention_speedup", d.fp8_attention_speedup);
   visit("fused_efficiency", d.fused_efficiency);
   visit("layout_efficiency", d.layout_efficiency);

@@ -25,6 +25,29 @@ CollectiveRegime collective_regime(const YamlValue& v) {
   return regime;
 }
 
+constexpr double widest_head = 65536;  // columns
+
+std::vector<HeadWidth> head_widths(const YamlValue& v) {
+  std::vector<HeadWidth> widths;
+  for (const YamlValue& item : v.as_sequence()) {
+    const std::vector<YamlValue> pair = item.as_sequence();
+    if (pair.size() != 2) item.fail(fmt::format("{} needs [columns, relative efficiency]", item.path()));
+    const HeadWidth width{pair[0].as_number(1, widest_head), pair[1].as_number(1e-3, 1e3)};
+    if (!widths.empty() && width.columns <= widths.back().columns) pair[0].fail("head widths must ascend");
+    widths.push_back(width);
+  }
+  if (widths.empty()) v.fail(fmt::format("{} needs at least one width", v.path()), "leave it out for the usual rule");
+  return widths;
+}
+AttentionModel attention_kernel(YamlMapping& fields) {
+  AttentionModel model;
+  model.efficiency = fields.required("efficiency").as_number(1e-3, 2);
+  model.key_overhead = fields.required("key_overhead").as_number(0, 1e5);
+  model.tail = fields.required("tail").as_number(0, 1e3);
+  if (const auto widths = fields.optional("head_widths")) model.head_widths = head_widths(*widths);
+  return model;
+}
+
 }  // namespace
 
 void read(const YamlValue& v, double& out) { out = v.as_number(0, 1e6); }
@@ -41,9 +64,25 @@ void read(const YamlValue& v, std::array<double, 6>& out) {
   for (std::size_t i = 0; i < out.size(); ++i) out[i] = items[i].as_number(0, 2);
 }
 void read(const YamlValue& v, AttentionModel& out) {
+  if (v.is_map()) {
+    YamlMapping fields(v);
+    out = attention_kernel(fields);
+    fields.finish();
+    return;
+  }
   const std::vector<YamlValue> items = v.as_sequence();
   if (items.size() != 3) v.fail(fmt::format("{} needs [efficiency, key overhead, tail]", v.path()));
-  out = {items[0].as_number(1e-3, 2), items[1].as_number(0, 1e5), items[2].as_number(0, 1e3)};
+  out = {items[0].as_number(1e-3, 2), items[1].as_number(0, 1e5), items[2].as_number(0, 1e3), {}};
+}
+void read(const YamlValue& v, std::optional<PrefillAttention>& out) {
+  YamlMapping fields(v);
+  PrefillAttention prefill;
+  prefill.kernel = attention_kernel(fields);
+  prefill.cache_efficiency = fields.required("cache_efficiency").as_number(1e-3, 10);
+  prefill.cache_token = fields.required("cache_token").as_duration();
+  prefill.fixed = fields.required("fixed").as_duration();
+  fields.finish();
+  out = std::move(prefill);
 }
 void read(const YamlValue& v, GemmSurface& out) {
   YamlMapping fields(v);
@@ -67,6 +106,10 @@ void read(const YamlValue& v, std::vector<CollectiveCurve>& out) {
     curve.operation =
         fields.required("operation").as_choice({"all_reduce", "all_gather", "reduce_scatter", "all_to_all"});
     curve.ranks = static_cast<int>(fields.required("ranks").as_int(2, 100000));
+    if (const auto nominal = fields.optional("measured_at")) {
+      curve.measured_at = nominal->as_bandwidth();
+      if (curve.measured_at.value <= 0) nominal->fail("a bandwidth must be above 0");
+    }
     const YamlValue regimes = fields.required("regimes");
     for (const YamlValue& regime : regimes.as_sequence()) {
       curve.regimes.push_back(collective_regime(regime));
@@ -75,6 +118,9 @@ void read(const YamlValue& v, std::vector<CollectiveCurve>& out) {
     }
     if (curve.regimes.empty()) regimes.fail(fmt::format("{} needs at least one regime", regimes.path()));
     fields.finish();
+    for (const CollectiveCurve& other : out)
+      if (other.operation == curve.operation && other.ranks == curve.ranks)
+        item.fail(fmt::format("a second curve of {} over {} ranks", curve.operation, curve.ranks));
     out.push_back(std::move(curve));
   }
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <vector>
 
 #include "models/profile.hpp"
@@ -18,6 +19,7 @@ void read(const YamlValue& v, BytesPerSecond& out);
 void read(const YamlValue& v, FlopsPerSecond& out);
 void read(const YamlValue& v, std::array<double, 6>& out);
 void read(const YamlValue& v, AttentionModel& out);
+void read(const YamlValue& v, std::optional<PrefillAttention>& out);
 void read(const YamlValue& v, GemmSurface& out);
 void read(const YamlValue& v, std::vector<CollectiveCurve>& out);
 void read(const YamlValue& v, AttentionKernel& out);

@@ -28,7 +28,8 @@ std::string value_text(const YamlValue& value) {
 
 // A table of measurements may be missing: the formulas stand alone.
 constexpr std::array optional_tables = {std::string_view("gemm.surface"), std::string_view("fp8.surface"),
-                                        std::string_view("fp4.surface"), std::string_view("nvlink_collectives")};
+                                        std::string_view("fp4.surface"), std::string_view("nvlink_collectives"),
+                                        std::string_view("attention.prefill.forward")};
 bool may_be_missing(std::string_view key) {
   return std::find(optional_tables.begin(), optional_tables.end(), key) != optional_tables.end();
 }
@@ -85,7 +86,7 @@ Part read_part(const YamlValue& document, int depth, std::set<std::string>& know
       YamlMapping fields(*entry);
       const YamlValue value = fields.required("value");
       read(value, member);
-      Provenance p{key, value_text(value), fields.required("source").as_string(), 0, {}, 0, 0};
+      Provenance p{key, value_text(value), fields.required("source").as_string(), 0, {}, 0, 0, part.name};
       if (const auto n = fields.optional("sources")) p.sources = static_cast<int>(n->as_int(0, 1000));
       if (const auto r = fields.optional("residual")) p.residual = r->as_string();
       if (const auto w = fields.optional("spread")) p.spread = w->as_number(0, 3);
@@ -105,13 +106,47 @@ Part load_part(const std::string& name_or_path, int depth, std::set<std::string>
   return read_part<Part>(read_yaml_file(scenario_file(PartKind<Part>::folder, name_or_path)), depth, known);
 }
 
+// What a user runs to learn a constant: a microbenchmark, nccl-tests, or a few steps of their own.
+struct MeasuredBy {
+  std::string_view prefix;
+  std::string_view how;
+};
+constexpr std::array measured_by = {
+    MeasuredBy{"gemm.", "microbench gemm"},
+    MeasuredBy{"fp8.training", "calibrate --runs with measured steps"},
+    MeasuredBy{"fp4.training", "calibrate --runs with measured steps"},
+    MeasuredBy{"fp8.", "microbench gemm"},
+    MeasuredBy{"fp4.", "microbench gemm"},
+    MeasuredBy{"attention.", "microbench attention and attention_sdpa.py"},
+    MeasuredBy{"fused_efficiency", "microbench memory and elementwise"},
+    MeasuredBy{"layout_efficiency", "microbench transpose"},
+    MeasuredBy{"kernel_launch", "microbench launch"},
+    MeasuredBy{"collective_", "nccl-tests or microbench nccl_collectives"},
+    MeasuredBy{"all_to_all_", "nccl-tests or microbench nccl_collectives"},
+    MeasuredBy{"reduction_efficiency", "nccl-tests or microbench nccl_collectives"},
+    MeasuredBy{"multicast_", "nccl-tests or microbench nccl_collectives"},
+    MeasuredBy{"p2p_", "nccl-tests sendrecv over two nodes"},
+    MeasuredBy{"step_latency", "nccl-tests over two nodes and more"},
+    MeasuredBy{"training_derate", "calibrate --runs with measured steps"},
+    MeasuredBy{"host_update_bandwidth", "a memory benchmark of the host, such as STREAM"},
+    MeasuredBy{"host_nvme_bandwidth", "a benchmark of its drives, such as fio"},
+    MeasuredBy{"host_", "calibrate --runs with measured steps"},
+    MeasuredBy{"contention", "microbench overlap, or calibrate --runs"},
+};
+std::string how_to_get(std::string_view key) {
+  const std::string_view set_it = "set it under constants: or inherit a profile that does";
+  for (const MeasuredBy& m : measured_by)
+    if (key.starts_with(m.prefix)) return fmt::format("{}; {} measures it", set_it, m.how);
+  return std::string(set_it);
+}
+
 template <class Part>
 void require_all(Part& part, const std::set<std::string>& known, const SourceLocation& where) {
   visit_constants(part, [&](const char* key, auto&) {
     if (!known.contains(key) && !may_be_missing(key))
       throw InputError(where,
                        fmt::format("{} profile '{}' has no value for '{}'", PartKind<Part>::word, part.name, key),
-                       "set it under constants: or inherit a profile that does");
+                       how_to_get(key));
   });
 }
 
@@ -144,13 +179,34 @@ void require_rates(const StackProfile& s, const SourceLocation& where) {
 }
 
 template <class Part>
-Part load_complete(const std::string& name_or_path) {
+Part completed(const YamlValue& document, const SourceLocation& where) {
   std::set<std::string> known;
-  Part part = load_part<Part>(name_or_path, 0, known);
-  const SourceLocation where{scenario_file(PartKind<Part>::folder, name_or_path), 0, 0};
+  Part part = read_part<Part>(document, 0, known);
   require_all(part, known, where);
   require_rates(part, where);
   return part;
+}
+
+template <class Part>
+Part load_complete(const std::string& name_or_path) {
+  const std::string file = scenario_file(PartKind<Part>::folder, name_or_path);
+  return completed<Part>(read_yaml_file(file), {file, 0, 0});
+}
+
+void replace_part(Profile& profile, const YamlValue& document, const std::string& kind, const SourceLocation& where) {
+  if (kind == "device") profile.device = completed<DeviceProfile>(document, where);
+  if (kind == "network") profile.network = completed<NetworkProfile>(document, where);
+  if (kind == "stack") profile.stack = completed<StackProfile>(document, where);
+}
+
+void replace_parts(Profile& profile, const YamlValue& parts) {
+  std::set<std::string> replaced;
+  for (const YamlValue& part : parts.as_sequence()) {
+    const YamlValue kind = YamlMapping(part).required("kind");
+    const std::string word = kind.as_choice({"device", "network", "stack"});
+    if (!replaced.insert(word).second) kind.fail(fmt::format("a second part of kind '{}'", word));
+    replace_part(profile, part, word, part.where());
+  }
 }
 
 }  // namespace
@@ -167,10 +223,14 @@ Profile load_profile(const std::string& device, const std::string& network, cons
 Profile with_profile_file(Profile profile, const std::string& path) {
   const YamlValue document = read_yaml_file(path);
   YamlMapping top(document);
-  const std::string kind = top.required("kind").as_choice({"device", "network", "stack"});
-  if (kind == "device") profile.device = load_complete<DeviceProfile>(path);
-  if (kind == "network") profile.network = load_complete<NetworkProfile>(path);
-  if (kind == "stack") profile.stack = load_complete<StackProfile>(path);
+  const std::string kind = top.required("kind").as_choice({"device", "network", "stack", "profile"});
+  if (kind != "profile") {
+    replace_part(profile, document, kind, {path, 0, 0});
+    return profile;
+  }
+  top.optional("description");
+  replace_parts(profile, top.required("parts"));
+  top.finish();
   return profile;
 }
 

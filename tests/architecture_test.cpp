@@ -76,6 +76,15 @@ TEST_CASE("an include is written from the root and never climbs") {
         Lines{"models/a.cpp:1: includes b.hpp without its path from the root"});
 }
 
+TEST_CASE("microbenchmarks include what lies beside them, and nothing that lies elsewhere") {
+  FakeTree tree;
+  tree.add("analysis/calibration/microbench/support/check.hpp", "#pragma once\n");
+  tree.add("analysis/calibration/microbench/gemm.cu", "#include \"support/check.hpp\"\n");
+  CHECK(tree.violations().empty());
+  tree.add("analysis/calibration/microbench/gemm.cu", "#include \"support/absent.hpp\"\n");
+  CHECK(tree.violations().size() == 1);
+}
+
 TEST_CASE("a library is included only at its door") {
   CHECK(violations_of("sim/plan/a.cpp", "#include <nlohmann/json.hpp>\n") ==
         Lines{"sim/plan/a.cpp:1: includes <nlohmann/json.hpp>, whose door is *_json, *json_, *hugging_face_config, "

@@ -3,17 +3,12 @@
 #include <nlohmann/json.hpp>
 
 namespace trainyard {
-namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json number(std::optional<double> value) { return value ? Json(*value) : Json(nullptr); }
+namespace {
 
-Json errors_json(const std::optional<ErrorStatistics>& errors) {
-  if (!errors) return nullptr;
-  return {{"rows", errors->count}, {"mape", errors->mape},   {"median", errors->median},          {"p90", errors->p90},
-          {"bias", errors->bias},  {"worst", errors->worst}, {"worst_error", errors->worst_error}};
-}
+Json number(std::optional<double> value) { return value ? Json(*value) : Json(nullptr); }
 
 Json verdicts_json(const FitVerdicts& verdicts) {
   return {{"caught", verdicts.caught},
@@ -51,11 +46,20 @@ Json group_json(const GroupScore& score) {
 
 }  // namespace
 
-std::string score_json(const std::vector<GroupScore>& groups) {
+Json errors_json(const std::optional<ErrorStatistics>& errors) {
+  if (!errors) return nullptr;
+  return {{"rows", errors->count}, {"mape", errors->mape},   {"median", errors->median},          {"p90", errors->p90},
+          {"bias", errors->bias},  {"worst", errors->worst}, {"worst_error", errors->worst_error}};
+}
+
+Json score_object(const std::vector<GroupScore>& groups) {
   Json list = Json::array();
   for (const GroupScore& group : groups) list.push_back(group_json(group));
-  const Json all = {{"schema_version", 1}, {"groups", list}, {"macro", group_json(macro_mean(groups))}};
-  return all.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return {{"schema_version", 1}, {"groups", list}, {"macro", group_json(macro_mean(groups))}};
 }
+
+std::string json_text(const Json& object) { return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
+std::string score_json(const std::vector<GroupScore>& groups) { return json_text(score_object(groups)); }
 
 }  // namespace trainyard

@@ -43,6 +43,30 @@ void predict_all(const std::vector<std::variant<MappedRun, Skipped>>& mapped, co
     if (failure) std::rethrow_exception(failure);
 }
 
+std::string_view name(AttentionKernel kernel) {
+  switch (kernel) {
+    case AttentionKernel::materialised:
+      return "materialised";
+    case AttentionKernel::flash1:
+      return "flash1";
+    case AttentionKernel::flash2:
+      return "flash2";
+    case AttentionKernel::flash3:
+      return "flash3";
+  }
+  return "";
+}
+
+RowProfile row_profile(const Job& job) {
+  const StackProfile& stack = job.profile.stack;
+  return {.device = job.profile.device.name,
+          .network = job.profile.network.name,
+          .stack = stack.name,
+          .attention = std::string(name(stack.attention)),
+          .step_time_p10 = stack.step_time_p10,
+          .step_time_p90 = stack.step_time_p90};
+}
+
 std::optional<double> relative_error(double predicted, double measured) {
   if (!(predicted > 0)) return std::nullopt;
   return predicted / measured - 1.0;
@@ -56,11 +80,13 @@ std::vector<ValidatedRun> validate(const std::vector<PublishedRun>& runs, const 
   std::vector<ValidatedRun> rows;
   for (const PublishedRun& run : runs) {
     mapped.push_back(job_of(run, rules, presets));
-    rows.push_back({.run = run, .prediction = Skipped{}, .notes = {}});
-    if (const MappedRun* job = std::get_if<MappedRun>(&mapped.back()))
+    rows.push_back({.run = run, .prediction = Skipped{}, .notes = {}, .profile = {}});
+    if (const MappedRun* job = std::get_if<MappedRun>(&mapped.back())) {
       rows.back().notes = job->job.warnings;
-    else
+      rows.back().profile = row_profile(job->job);
+    } else {
       rows.back().prediction = std::get<Skipped>(mapped.back());
+    }
   }
   predict_all(mapped, predictor, threads, rows);
   return rows;

@@ -23,10 +23,22 @@ struct Prediction {
 // Must be callable from several threads at once. Skipped: the plan is not legal, or not expressible yet.
 using Predictor = std::function<std::variant<Prediction, Skipped>(const Job&)>;
 
+// What a row was predicted with: to group errors by, and to see whether the measured time lies in the promised range.
+struct RowProfile {
+  std::string device;
+  std::string network;
+  std::string stack;
+  std::string attention;     // "materialised", "flash2" …
+  double step_time_p10 = 0;  // of measured over predicted, as the stack promises; 0 = no prediction
+  double step_time_p90 = 0;
+  friend bool operator==(const RowProfile&, const RowProfile&) = default;
+};
+
 struct ValidatedRun {
   PublishedRun run;
   std::variant<Prediction, Skipped> prediction;
   std::vector<std::string> notes;  // defaults assumed for what was not published
+  RowProfile profile = {};
   friend bool operator==(const ValidatedRun&, const ValidatedRun&) = default;
 };
 

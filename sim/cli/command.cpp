@@ -10,6 +10,7 @@
 
 #include "analysis/version.hpp"
 #include "sim/base/errors.hpp"
+#include "sim/cli/calibrate_command.hpp"
 #include "sim/cli/compare_command.hpp"
 #include "sim/cli/estimate_command.hpp"
 #include "sim/cli/import_command.hpp"
@@ -54,6 +55,10 @@ constexpr std::array table = {
     Command{"validate", "predict published or own measured runs and print the error",
             [](const Args& args, std::istream&, std::ostream& out, std::ostream& err) {
               return validate_command(args, out, err);
+            }},
+    Command{"calibrate", "own measurements to a profile: GEMMs, attention, NCCL, memory",
+            [](const Args& args, std::istream&, std::ostream& out, std::ostream& err) {
+              return calibrate_command(args, out, err);
             }},
     Command{"job", "a whole training job: days, goodput, cost, with failures and checkpoints", job_command},
     Command{"compare", "two scenarios side by side, term by term", compare_command},

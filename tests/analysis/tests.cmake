@@ -1,6 +1,13 @@
 trainyard_test(report_test
   SOURCES analysis/report_text_test.cpp analysis/report_json_test.cpp support/hand_built_step.cpp
   LINKS trainyard_analysis nlohmann_json::nlohmann_json)
+trainyard_test(measured_range_test SOURCES analysis/measured_range_test.cpp LINKS trainyard_analysis)
 trainyard_test(trace_perfetto_test
   SOURCES analysis/trace_perfetto_test.cpp support/hand_built_step.cpp support/perfetto_decoder.cpp
   LINKS trainyard_analysis ZLIB::ZLIB)
+trainyard_test(microbench_test
+  SOURCES
+    analysis/calibration/microbench_test.cpp
+    analysis/calibration/microbench_rendezvous_test.cpp
+    support/process.cpp
+  LINKS trainyard_calibration)

@@ -1,6 +1,9 @@
 trainyard_test(models_test
   SOURCES
+    models/attention_cost_test.cpp
     models/collective_cost_test.cpp
+    models/gemm_cost_test.cpp
+    models/collective_curve_test.cpp
     models/hugging_face_config_test.cpp
     models/layer_memory_test.cpp
     models/layer_pattern_test.cpp

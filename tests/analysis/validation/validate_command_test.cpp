@@ -61,3 +61,33 @@ TEST_CASE("validate predicts the chosen rows and writes them") {
   CHECK_THAT(text, Catch::StartsWith(
                        "id,predicted_step_time_s,predicted_peak_mem_gib,predicted_oom,skipped_reason\nkor-0001,"));
 }
+
+TEST_CASE("validate --explain shows what is wrong together, --assumptions what was assumed, --spread the range") {
+  const std::vector<std::string> few = {runs, "--group", "korthikanti,zero_bubble"};
+  const auto with = [&](const std::string& option) {
+    std::vector<std::string> args = few;
+    args.push_back(option);
+    return validated(args).out;
+  };
+  CHECK_THAT(with("--explain"), Catch::Contains("within groups") && Catch::Contains("Every row has a prediction") &&
+                                    Catch::Contains("ssumed"));
+  CHECK_THAT(with("--assumptions"), Catch::Contains("ssumed") && !Catch::Contains("within groups"));
+  CHECK_THAT(with("--spread"), Catch::Contains("measured p90") && Catch::Contains("zero-bubble-2023"));
+  CHECK_THAT(validated(few).out, Catch::Contains("of 92 measured steps"));  // 9 and 83 rows
+  CHECK_THAT(with("--json"), Catch::Contains("\"coverage\""));
+}
+
+TEST_CASE("validate --leave-one-out and --page: the study beside the scores, and two files") {
+  const auto folder = std::filesystem::temp_directory_path() / fmt::format("trainyard_page_{}", getpid());
+  std::filesystem::create_directories(folder);
+  const Answer answer = validated({runs, "--rows", "kor-0001,kor-0002,kor-0003,kor-0004,kor-0005,zbp-0001,zbp-0002",
+                                   "--leave-one-out", "--page", folder.string()});
+  CHECK(answer.code == 0);
+  CHECK_THAT(answer.out, Catch::Contains("prior only") && Catch::Contains("korthikanti"));
+  CHECK_THAT(answer.err, Catch::Contains("leave one out: without korthikanti"));
+  CHECK(std::filesystem::file_size(folder / "predicted_against_measured.svg") > 0);
+  std::ifstream stream(folder / "RESIDUALS.md");
+  const std::string page(std::istreambuf_iterator<char>(stream), {});
+  CHECK_THAT(page, Catch::Contains("## What remains wrong, largest first") && Catch::Contains("zero_bubble"));
+  CHECK_THROWS_AS(validated({runs, "--rows", "kor-0001", "--page", "/nonexistent"}), InputError);
+}
