@@ -27,8 +27,9 @@ double excess(std::int64_t size, const std::vector<double>& knots) {
   return value < knots.front() ? knots.front() / value : 1.0;
 }
 
-// The law is flat enough near its ends: only what lies further out than this factor is worth a warning.
-constexpr double tolerated = 2.0;
+// Beyond the last knots a GEMM runs at full rate or is all launch, as there: only what lies further out than this
+// factor is worth a warning.
+constexpr double tolerated = 8.0;
 
 struct Outsider {
   double factor = tolerated;

@@ -9,7 +9,7 @@
 
 namespace trainyard {
 
-// One line per operand type whose GEMMs leave, by more than a factor of two, the lattice of shapes that the device
+// One line per operand type whose GEMMs leave, by more than a factor of eight, the lattice of shapes that the device
 // profile has measured ratios for;
 // beyond it the formula is extrapolated with the ratio of the nearest measured shape. Nothing where all is inside, or
 // where the profile has no such lattice.
