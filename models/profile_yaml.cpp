@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -64,7 +65,19 @@ struct PartKind<StackProfile> {
 };
 
 template <class Part>
-Part load_part(const std::string& name_or_path, int depth, std::set<std::string>& known);
+Part load_part(const std::string& file, int depth, std::set<std::string>& known);
+
+// A path is relative to the folder of the file that inherits. What is not found is the fault of the word there.
+template <class Part>
+std::string inherited_file(const YamlValue& parent) {
+  const std::string folder = std::filesystem::path(parent.where().file).parent_path().string();
+  try {
+    return scenario_file(PartKind<Part>::folder, parent.as_string(), folder);
+  } catch (const InputError& e) {
+    const std::string& file = e.where().file;
+    parent.fail(file.empty() ? e.message() : fmt::format("'{}': {}", file, e.message()), e.hint());
+  }
+}
 
 template <class Part>
 Part read_part(const YamlValue& document, int depth, std::set<std::string>& known) {
@@ -74,7 +87,7 @@ Part read_part(const YamlValue& document, int depth, std::set<std::string>& know
   Part part;
   if (const auto parent = top.optional("inherits")) {
     if (depth >= deepest_inheritance) parent->fail("profiles inherit from each other in a circle, or too deeply");
-    part = load_part<Part>(parent->as_string(), depth + 1, known);
+    part = load_part<Part>(inherited_file<Part>(*parent), depth + 1, known);
   }
   part.name = part_name.as_string();
   top.optional("description");
@@ -102,8 +115,8 @@ Part read_part(const YamlValue& document, int depth, std::set<std::string>& know
 }
 
 template <class Part>
-Part load_part(const std::string& name_or_path, int depth, std::set<std::string>& known) {
-  return read_part<Part>(read_yaml_file(scenario_file(PartKind<Part>::folder, name_or_path)), depth, known);
+Part load_part(const std::string& file, int depth, std::set<std::string>& known) {
+  return read_part<Part>(read_yaml_file(file), depth, known);
 }
 
 // What a user runs to learn a constant: a microbenchmark, nccl-tests, or a few steps of their own.

@@ -1,6 +1,7 @@
 // Profiles from YAML. Each file is one part (kind: device, network or stack); every constant stands as
 //   gemm.sustained: {value: 0.742, source: "…", sources: 1, residual: "8.2 % MAPE held out"}
-// with units inside the value ("3352GB/s", "5.5us"). `inherits: NAME` takes what the file does not set. A constant that
+// with units inside the value ("3352GB/s", "5.5us"). `inherits: NAME` (or a path, from the file's folder or the
+// working directory) takes what the file does not set. A constant that
 // is neither set nor inherited is an InputError that names it. A file of `kind: profile` holds several parts, at most
 // one of each kind, as a list under `parts:`.
 #pragma once

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 
 #include "analysis/simulate.hpp"
 #include "models/model_config.hpp"
@@ -132,4 +133,50 @@ TEST_CASE("a profile without one of its constants is refused by the constant's n
                                            "p2p_efficiency: {value: 0.5, source: my test}\n"));
   CHECK(mine.network.p2p_efficiency == 0.5);
   CHECK(mine.network.collective_efficiency == job.profile.network.collective_efficiency);
+}
+
+namespace {
+
+// A profile file in a folder of its own, which the working directory is not.
+std::string profile_file(const std::string& name, const std::string& text) {
+  const std::filesystem::path folder = std::filesystem::temp_directory_path() / "trainyard-profiles-test";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / name, std::ios::binary) << text;
+  return (folder / name).string();
+}
+
+}  // namespace
+
+TEST_CASE("a profile inherits from a file beside it, and says where it names one that there is not") {
+  const Profile base = load_job((scenarios / "llama3-70b-64xh100.yaml").string()).profile;
+  profile_file("parent.yaml",
+               "kind: device\nname: parent\ninherits: h100-sxm-80gb\nconstants:\n"
+               "  kernel_launch: {value: 7us, source: my test}\n");
+  const std::string child = profile_file("child.yaml", "kind: device\nname: child\ninherits: parent.yaml\n");
+  CHECK(with_profile_file(base, child).device.kernel_launch.value == Approx(7e-6));
+  for (const char* parent : {"no-such.yaml", "no-such-gpu", "megatron-core"})
+    CHECK_THROWS_WITH(
+        with_profile_file(base, profile_file("orphan.yaml", std::string("kind: device\nname: x\ninherits: ") + parent)),
+        Catch::Contains("orphan.yaml:3:11") && Catch::Contains(parent));
+}
+
+TEST_CASE("a device profile of another GPU than the cluster's is warned of") {
+  const std::string path = (scenarios / "llama3-70b-64xh100.yaml").string();
+  const std::size_t before = load_job(path).warnings.size();
+  const Job same = load_job(path, {}, profile_file("h100.yaml", "kind: device\nname: x\ninherits: h100-sxm-80gb\n"));
+  CHECK(same.warnings.size() == before);
+  const Job other = load_job(path, {}, profile_file("a100.yaml", "kind: device\nname: x\ninherits: a100-sxm-80gb\n"));
+  REQUIRE(other.warnings.size() == before + 1);
+  CHECK_THAT(other.warnings.back(), Catch::Contains("h100-sxm-80gb") && Catch::Contains("312"));
+}
+
+TEST_CASE("MFU and HFU are shares of the same peak, that of the run's precision") {
+  for (const char* precision : {"bf16", "fp8", "nvfp4"}) {
+    INFO(precision);
+    const Job job = load_job((scenarios / "llama3-70b-64xh100.yaml").string(),
+                             {{"cluster", "dgx-b200"}, {"workload.precision", precision}});
+    const StepResult r = simulate_step(job, Routes(job.cluster)).result;
+    CHECK(r.hfu == Approx(r.mfu).epsilon(0.1));  // nothing is recomputed
+    CHECK(r.mfu < 0.6);
+  }
 }

@@ -15,6 +15,7 @@ namespace {
 
 constexpr double felt = 1e-3;          // |d ln t / d ln constant| below which a row does not feel a constant
 constexpr double least_taught = 5e-3;  // change of a constant by one row alone that is worth naming
+constexpr double incredible = 4;       // factor of a prediction beyond which a measurement is rather a mistake
 
 using Residuals = std::vector<std::optional<double>>;
 
@@ -70,6 +71,11 @@ class OwnFit {
       own.measured = row.measured;
       own.before = row.measured * std::exp(fit.first[i]);
       own.after = row.measured * std::exp(fit.residual[i]);
+      if (std::abs(fit.first[i]) > std::log(incredible))
+        result.notes.push_back(fmt::format(
+            "{}: measured {:.3g} s, predicted {:.3g} s: so far off that it hardly counts; is the row right, "
+            "and its time in seconds?",
+            row.id, own.measured.value, own.before.value));
       find_lesson(own, frugal, i);
     }
   }
@@ -87,7 +93,8 @@ class OwnFit {
       if (!frugal.adapted[felt_by_row[a]] || spreads <= most) continue;
       most = spreads;
       own.taught = problem_.constants[felt_by_row[a]].id;
-      own.taught_change = -squared(spread(felt_by_row[a])) * slopes[a] * frugal.fit.first[row] / uncertainty;
+      const double change = -squared(spread(felt_by_row[a])) * slopes[a] * frugal.fit.first[row] / uncertainty;
+      own.taught_change = std::clamp(change, prior_.lowest[felt_by_row[a]], prior_.highest[felt_by_row[a]]);
     }
     if (std::abs(own.taught_change) < least_taught) own.taught.reset();
   }

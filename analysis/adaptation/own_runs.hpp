@@ -45,7 +45,7 @@ struct OwnRuns {
   std::vector<OwnRow> rows;
   std::vector<OwnConstant> constants;  // of the rows' profiles, learnt ones first
   std::vector<OwnProfile> profiles;    // the most frequent first
-  std::vector<std::string> notes;      // rows that could not be used, and why
+  std::vector<std::string> notes;      // rows that could not be used, and why; rows that are hardly credible
   friend bool operator==(const OwnRuns&, const OwnRuns&) = default;
 };
 

@@ -7,6 +7,7 @@
 #include <iterator>
 #include <utility>
 
+#include "analysis/calibration/calibrate_base.hpp"
 #include "analysis/calibration/fit_attention.hpp"
 #include "analysis/calibration/fit_gemm.hpp"
 #include "analysis/calibration/fit_memory.hpp"
@@ -59,13 +60,19 @@ std::vector<CollectiveSample> collectives_of(const Measurements& measured, bool 
 void calibrate_network(const std::vector<CollectiveSample>& samples, const DeviceProfile& device,
                        const CalibrationRequest& request, Collector& collector, Calibration& all) {
   if (request.network.empty()) {
+    if (samples.empty()) return;
     all.notes.push_back(fmt::format(
-        "{} collectives over several nodes are left out: --network and --nic-bandwidth fit a network profile to them",
+        "{} collectives over several nodes are left out: --network and --nic-bandwidth fit a network profile to them, "
+        "--nodes 1 says that the nodes share one NVLink domain",
         samples.size()));
     return;
   }
   const NetworkProfile base = load_network_profile(request.network);
   all.network = CalibratedProfile{ProfileKind::network, request.network, {}};
+  if (samples.empty()) {
+    all.notes.push_back(fmt::format("no collective over several nodes is there to fit {} to", request.network));
+    return;
+  }
   collector.add(fit_network(samples, device, base, request.nic_bandwidth, request.collectives), *all.network,
                 base.provenance);
 }
@@ -81,17 +88,18 @@ std::string lasting_reference(const std::string& name_or_path) {
 
 Calibration calibrate(const Measurements& measured, const CalibrationRequest& request) {
   const DeviceProfile base = load_device_profile(request.base);
+  require_known_nodes(measured.collectives, base);
   Calibration all;
   all.device.base = request.base;
   Collector collector(measured, all);
+  if (std::string note = other_gpu_note(measured, request.base); !note.empty()) all.notes.push_back(std::move(note));
   const auto add = [&](FitReport report) { collector.add(std::move(report), all.device, base.provenance); };
   if (!measured.gemms.empty()) add(fit_gemms(measured.gemms, base));
   if (!measured.attentions.empty()) add(fit_attention(measured.attentions, base));
   if (has_memory_samples(measured)) add(fit_memory(measured, base));
   if (const auto samples = collectives_of(measured, false); !samples.empty())
     add(fit_collectives(samples, base, request.collectives));
-  if (const auto samples = collectives_of(measured, true); !samples.empty())
-    calibrate_network(samples, base, request, collector, all);
+  calibrate_network(collectives_of(measured, true), base, request, collector, all);
   return all;
 }
 

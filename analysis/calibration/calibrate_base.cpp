@@ -57,6 +57,14 @@ bool agree(const Words& device, Bytes memory, const std::string& profile) {
          (reported > *profile_size * (1 - tolerance) && reported < *profile_size * (1 + tolerance));
 }
 
+// GPUs that are sold as racks of one NVLink domain, by the driver's names or those of profiles: GB200, gb300-...
+bool is_of_rack(const std::string& name) {
+  const Words words = words_of_name(name);
+  return std::any_of(words.begin(), words.end(), [](const std::string& word) {
+    return word.size() > 2 && word.starts_with("gb") && std::isdigit(static_cast<unsigned char>(word[2])) != 0;
+  });
+}
+
 }  // namespace
 
 std::string profile_of_device(const std::string& device, Bytes memory, const std::vector<std::string>& profiles) {
@@ -87,6 +95,30 @@ std::string base_profile_for(const Measurements& measured, const std::string& de
                                   : fmt::format("no single device profile belongs to '{}'", name),
                      fmt::format("say which to start from: --base {}", fmt::join(profiles, " | ")));
   return found;
+}
+
+void require_known_nodes(const std::vector<CollectiveSample>& samples, const DeviceProfile& base) {
+  constexpr int ranks_of_node = 8, ranks_of_rack = 72;
+  for (const CollectiveSample& s : samples) {
+    const int most = is_of_rack(base.name) || is_of_rack(s.device) ? ranks_of_rack : ranks_of_node;
+    if (!s.nodes_known && s.ranks > most)
+      throw InputError(s.where,
+                       fmt::format("nothing says over how many nodes the {} ranks lie, and {} are more than one has",
+                                   s.ranks, s.ranks),
+                       "say it with --nodes N; 1 for hosts that share one NVLink domain");
+  }
+}
+
+std::string other_gpu_note(const Measurements& measured, const std::string& base) {
+  const std::vector<std::string> profiles = scenario_names("profiles/devices");
+  if (std::find(profiles.begin(), profiles.end(), base) == profiles.end()) return {};
+  for (const MeasuredMachine& machine : measured.machines) {
+    const std::string own = profile_of_device(machine.device, machine.memory, profiles);
+    if (!own.empty() && own != base)
+      return fmt::format("the measurements are of '{}', whose profile is {}; what they do not tell stays that of {}",
+                         machine.device, own, base);
+  }
+  return {};
 }
 
 }  // namespace trainyard

@@ -83,8 +83,8 @@ std::vector<FitCurve> attention_curves(const AttentionSamples& samples, const Fi
   const Series series = longest_series(samples);
   if (series.size() < fewest_lengths) return {};
   const AttentionSample& first = *series.begin()->second;
-  FitCurve curve{fmt::format("{}: {} x {} heads of {:g} columns, {} KV heads", constant, first.attention.sequences,
-                             first.attention.heads, head_width(first), first.kv_heads),
+  FitCurve curve{fmt::format("{}: {} x {}/{} heads of {:g}", constant, first.attention.sequences,
+                             first.attention.heads, first.kv_heads, head_width(first)),
                  "sequence length",
                  "microseconds",
                  {},

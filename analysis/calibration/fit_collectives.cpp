@@ -181,8 +181,8 @@ FitReport fit_collectives(const std::vector<CollectiveSample>& samples, const De
     report.notes.push_back(
         "the NVLink bandwidth where the collectives were measured is not known: their curves are "
         "taken to hold on whatever NVLink a cluster has");
-  note_what_is_missing(fits.curves, report);
   keep_unmeasured(fits.curves, base);
+  note_what_is_missing(fits.curves, report);
   report.constants.push_back(fits.constant());
   fits.say_residuals();
   return report;

@@ -1,13 +1,13 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <utility>
+#include <set>
 
 #include "analysis/calibration/fit_collectives.hpp"
 #include "analysis/calibration/fit_collectives_samples.hpp"
-#include "models/collective_cost.hpp"
+#include "analysis/calibration/fit_network_solver.hpp"
 #include "models/collective_curve.hpp"
 
 namespace trainyard {
@@ -15,181 +15,30 @@ namespace {
 
 using Samples = std::vector<CollectiveSample>;
 
-constexpr std::size_t enough = 3;       // samples that must tell a constant
-constexpr double bound_by_nics = 0.5;   // share of a sample's time from which it tells the efficiency,
-constexpr double most_bound = 0.8;      // if it is that much of the largest share of all samples
-constexpr double free_of_nics = 0.25;   // share up to which it tells the latency,
-constexpr double felt = 0.25;           // if a latency like the base's would be that much of its time
-constexpr double probe = 1e-4;          // relative step of a difference quotient
-constexpr double least_latency = 1e-6;  // s, that a network has at least
-constexpr int rounds = 60;
-constexpr int undamped_rounds = 10;     // then half steps, in case two formulas take turns
-constexpr double slowest_share = 0.01;  // of the NICs' rate
-constexpr double settled = 1e-9;
 constexpr double bandwidth_message = 16e6;  // B: from here on the NICs' bandwidth counts more than steps
 constexpr int splits = 10;
+constexpr double poor = 0.25;  // median error from which the formulas do not describe what was measured
 
-// The two constants of a class of collectives, as the times are linear in them piece by piece.
-struct Pair {
-  double slowness = 1;  // 1 / efficiency
-  double latency = 0;   // s per step or per peer
-};
-
-// Which constants of the network a class of collectives sets.
-struct Target {
-  const char* what;
-  const char* efficiency_name;
-  const char* latency_name;
-  const char* large;  // what to measure for either
-  const char* small;
-  double NetworkProfile::*efficiency;
-  Seconds NetworkProfile::*latency;
-};
-constexpr Target ring_target = {"collectives over nodes",
-                                "collective_efficiency",
-                                "step_latency",
-                                "all_gather_perf over two nodes or more up to 4 GB",
-                                "all_gather_perf over two nodes or more from 512 B on",
-                                &NetworkProfile::collective_efficiency,
-                                &NetworkProfile::step_latency};
-constexpr Target direct_target = {"all-to-all over nodes",
-                                  "all_to_all_efficiency",
-                                  "all_to_all_peer",
-                                  "alltoall_perf over two nodes or more up to 4 GB",
-                                  "alltoall_perf over several numbers of nodes from 512 B on",
-                                  &NetworkProfile::all_to_all_efficiency,
-                                  &NetworkProfile::all_to_all_peer};
-
-struct Setting {
-  const DeviceProfile& device;
-  const NetworkProfile& base;
-  BytesPerSecond nvlink;
-  BytesPerSecond nic;
-  const Target& target;
-};
-
-Seconds predicted(const CollectiveSample& s, const Pair& pair, const Setting& setting) {
-  NetworkProfile network = setting.base;
-  network.*setting.target.efficiency = 1.0 / pair.slowness;
-  network.*setting.target.latency = Seconds(pair.latency);
-  const int inside = s.ranks / s.nodes;
-  std::vector<Tier> tiers;
-  if (inside > 1)
-    tiers.push_back({inside, LinkClass::nvlink, setting.nvlink, Seconds(0), setting.device.multicast_gain > 1});
-  tiers.push_back({s.nodes, LinkClass::net, setting.nic, Seconds(0), false});
-  return collective_cost(s.kind, s.size, tiers, setting.device, network).time;
-}
-
-// A sample's time as slowness and latency make it up, near `pair`, in units of the measured time.
-struct Row {
-  double by_slowness = 0;
-  double by_latency = 0;
-  double rest = 0;
-  double share_of_slowness = 0;
-  double time = 0;
-};
-Row linearised(const CollectiveSample& s, const Pair& pair, const Setting& setting) {
-  const double step = probe * pair.slowness;
-  const double wait = probe * std::max(least_latency, pair.latency);
-  Row row;
-  row.time = predicted(s, pair, setting) / s.time;
-  row.by_slowness = (predicted(s, {pair.slowness + step, pair.latency}, setting) / s.time - row.time) / step;
-  row.by_latency = (predicted(s, {pair.slowness, pair.latency + wait}, setting) / s.time - row.time) / wait;
-  row.rest = row.time - row.by_slowness * pair.slowness - row.by_latency * pair.latency;
-  row.share_of_slowness = row.by_slowness * pair.slowness / row.time;
-  return row;
-}
-
-struct Free {
-  bool slowness = true;
-  bool latency = true;
-};
-
-// What each sample that tells a constant wants it to be, the other one given.
-struct Wanted {
-  std::vector<double> slowness;
-  std::vector<double> latency;
-  double latency_share = 0;  // of the samples that tell the latency, the median share of one like the base's
-};
-Wanted wanted(const Samples& samples, const Pair& pair, const Setting& setting) {
-  std::vector<Row> rows;
-  double most = 0;
-  for (const CollectiveSample& s : samples) {
-    rows.push_back(linearised(s, pair, setting));
-    most = std::max(most, rows.back().share_of_slowness);
-  }
-  const double usual = std::max({pair.latency, (setting.base.*setting.target.latency).value, least_latency});
-  Wanted result;
-  std::vector<double> shares;
-  for (const Row& row : rows) {
-    if (row.share_of_slowness >= std::max(bound_by_nics, most_bound * most))
-      result.slowness.push_back((1.0 - row.rest - row.by_latency * pair.latency) / row.by_slowness);
-    if (row.share_of_slowness > free_of_nics || row.by_latency <= 0) continue;
-    result.latency.push_back((1.0 - row.rest - row.by_slowness * pair.slowness) / row.by_latency);
-    shares.push_back(row.by_latency * usual / (row.time + row.by_latency * (usual - pair.latency)));
-  }
-  result.latency_share = order_statistic(std::move(shares), 0.5);
-  return result;
-}
-
-// The medians of what is wanted, again and again: the formulas are linear in both constants only piece by piece.
-Pair settle(const Samples& samples, Pair pair, const Free& free, const Setting& setting) {
-  for (int round = 0; round < rounds; ++round) {
-    const Wanted want = wanted(samples, pair, setting);
-    Pair next = pair;
-    if (free.slowness && want.slowness.size() >= enough)
-      next.slowness = std::clamp(order_statistic(want.slowness, 0.5), 1.0, 1.0 / slowest_share);
-    if (free.latency && want.latency.size() >= enough) next.latency = std::max(0.0, order_statistic(want.latency, 0.5));
-    if (round >= undamped_rounds) next = {0.5 * (pair.slowness + next.slowness), 0.5 * (pair.latency + next.latency)};
-    const double change = std::abs(next.slowness - pair.slowness) / pair.slowness +
-                          std::abs(next.latency - pair.latency) / std::max(least_latency, pair.latency);
-    pair = next;
-    if (change < settled) break;
-  }
-  return pair;
-}
-
-double loss(const Samples& samples, const Pair& pair, const Setting& setting) {
-  double sum = 0;
-  for (const CollectiveSample& s : samples) sum += std::abs(std::log(predicted(s, pair, setting) / s.time));
-  return sum;
-}
-
-// From several starts, since a network that is thought fast may not be felt at all.
-Pair best_of_starts(const Samples& samples, const Pair& base, const Free& free, const Setting& setting) {
-  Pair best = base;
-  double least = std::numeric_limits<double>::infinity();
-  for (const double slowness : {base.slowness, 1.05, 1.5, 4.0}) {
-    if (!free.slowness && slowness != base.slowness) continue;
-    const Pair found = settle(samples, {slowness, base.latency}, free, setting);
-    const double here = loss(samples, found, setting);
-    if (here >= least) continue;
-    least = here;
-    best = found;
-  }
-  return best;
-}
-
-struct Found {
-  Pair pair;
-  Free free;
-};
-Found found_in(const Samples& samples, const Setting& setting) {
-  const Pair base{1.0 / std::clamp(setting.base.*setting.target.efficiency, slowest_share, 1.0),
-                  (setting.base.*setting.target.latency).value};
-  const Pair both = best_of_starts(samples, base, {}, setting);
-  const Wanted want = wanted(samples, both, setting);
-  const Free free{want.slowness.size() >= enough, want.latency.size() >= enough && want.latency_share >= felt};
-  if (free.slowness && free.latency) return {both, free};
-  if (!free.slowness && !free.latency) return {base, free};
-  return {best_of_starts(samples, base, free, setting), free};
-}
+constexpr NetworkTarget ring_target = {"collectives over nodes",
+                                       "collective_efficiency",
+                                       "step_latency",
+                                       "all_gather_perf over two nodes or more up to 4 GB",
+                                       "all_gather_perf over two nodes or more from 512 B on",
+                                       &NetworkProfile::collective_efficiency,
+                                       &NetworkProfile::step_latency};
+constexpr NetworkTarget direct_target = {"all-to-all over nodes",
+                                         "all_to_all_efficiency",
+                                         "all_to_all_peer",
+                                         "alltoall_perf over two nodes or more up to 4 GB",
+                                         "alltoall_perf over several numbers of nodes from 512 B on",
+                                         &NetworkProfile::all_to_all_efficiency,
+                                         &NetworkProfile::all_to_all_peer};
 
 struct Errors {
   std::vector<double> small;  // below bandwidth_message
   std::vector<double> large;
 };
-Errors held_out_errors(const Samples& samples, const Setting& setting) {
+Errors held_out_errors(const Samples& samples, const NetworkSetting& setting, const NetworkFree& allowed) {
   Errors errors;
   for (int split = 0; split < splits; ++split) {
     Samples seen, unseen;
@@ -198,53 +47,97 @@ Errors held_out_errors(const Samples& samples, const Setting& setting) {
           fmt::format("{} {} {} {:.0f} {}", curve_operation(s.kind), s.ranks, s.nodes, s.size.value, split);
       (held_out(key) ? unseen : seen).push_back(s);
     }
-    if (seen.size() < enough) continue;
-    const Found found = found_in(seen, setting);
+    if (seen.size() < enough_for_network) continue;
+    const FoundNetwork found = found_network(seen, setting, allowed);
     for (const CollectiveSample& s : unseen)
       (s.size.value < bandwidth_message ? errors.small : errors.large)
-          .push_back(predicted(s, found.pair, setting) / s.time - 1.0);
+          .push_back(predicted_over_nodes(s, found.pair, setting) / s.time - 1.0);
   }
   return errors;
 }
 
-void say_constants(const Found& found, const Target& target, const std::string& source, const std::string& residual,
-                   FitReport& report) {
+double median_error(const std::vector<double>& errors) { return residuals_of({}, errors, true).median; }
+
+std::string latency_text(const FoundNetwork& found) { return fmt::format("{:.3g}us", found.pair.latency * 1e6); }
+std::string efficiency_text(const FoundNetwork& found) { return fmt::format("{:.3g}", 1.0 / found.pair.slowness); }
+
+struct Fit {
+  FoundNetwork found;
+  Errors errors;
+  std::string no_efficiency = "no three samples are bound by the NICs";  // why it is not free
+  std::string no_latency = "no three samples owe enough of their time to it";
+};
+
+// A value that is none of a network, or with which the formulas miss the samples, is worth less than the base's.
+Fit fit_worth_keeping(const Samples& samples, const NetworkSetting& setting) {
+  Fit fit;
+  for (NetworkFree allowed;;) {
+    fit.found = found_network(samples, setting, allowed);
+    fit.errors = held_out_errors(samples, setting, allowed);
+    const double small = median_error(fit.errors.small), large = median_error(fit.errors.large);
+    if (fit.found.free.latency && (fit.found.pair.latency < least_network_latency || small > poor)) {
+      const bool none = fit.found.pair.latency < least_network_latency;
+      fit.no_latency = fmt::format("{} fits best and leaves a median error of {} below 16 MB",
+                                   none ? "less than 1us" : latency_text(fit.found), share_text(small));
+      allowed.latency = false;
+    } else if (fit.found.free.slowness && large > poor) {
+      fit.no_efficiency =
+          fmt::format("{} fits best and leaves a median error of {} from 16 MB on{}", efficiency_text(fit.found),
+                      share_text(large), fit.found.pair.slowness > 1.0 ? "" : "; are the NICs faster than stated?");
+      allowed.slowness = false;
+    } else {
+      return fit;
+    }
+  }
+}
+
+std::string residual_text(const std::vector<double>& errors, const char* sizes) {
+  if (errors.empty()) return {};
+  const Residuals r = residuals_of({}, errors, true);
+  return fmt::format("median {}, p90 {} {}, held out", share_text(r.median), share_text(r.p90), sizes);
+}
+
+void say_constants(const Fit& fit, const NetworkTarget& target, const std::string& source, FitReport& report) {
+  const FoundNetwork& found = fit.found;
+  const auto keeps = [&](const char* name, const std::string& why, const char* what_to_measure) {
+    report.notes.push_back(fmt::format("{} keeps the base's value: {}: {}", name, why, what_to_measure));
+  };
   if (found.free.slowness)
     report.constants.push_back(
-        {target.efficiency_name, fmt::format("{:.3g}", 1.0 / found.pair.slowness), source, residual});
+        {target.efficiency_name, efficiency_text(found), source, residual_text(fit.errors.large, "from 16 MB on")});
   else
-    report.notes.push_back(fmt::format("{} keeps the base's value: no three samples are bound by the NICs: {}",
-                                       target.efficiency_name, target.large));
+    keeps(target.efficiency_name, fit.no_efficiency, target.large);
   if (found.free.latency)
     report.constants.push_back(
-        {target.latency_name, fmt::format("{:.3g}us", found.pair.latency * 1e6), source, residual});
+        {target.latency_name, latency_text(found), source, residual_text(fit.errors.small, "below 16 MB")});
   else
-    report.notes.push_back(fmt::format("{} keeps the base's value: no three samples owe enough of their time to it: {}",
-                                       target.latency_name, target.small));
+    keeps(target.latency_name, fit.no_latency, target.small);
   if (found.free.slowness && found.pair.slowness <= 1.0)
     report.notes.push_back(
         fmt::format("{}: the NICs are faster than stated; check the bandwidth given for them", target.what));
 }
 
-void fit_target(const Samples& samples, const Setting& setting, FitReport& report) {
-  const Target& target = setting.target;
+std::string source_text(const Samples& samples) {
+  std::set<int> nodes;
+  for (const CollectiveSample& s : samples) nodes.insert(s.nodes);
+  return fmt::format("nccl-tests over {} nodes: {} points", fmt::join(nodes, ", "), samples.size());
+}
+
+void fit_target(const Samples& samples, const NetworkSetting& setting, FitReport& report) {
+  const NetworkTarget& target = setting.target;
   if (samples.empty()) return;
-  if (samples.size() < enough) {
+  if (samples.size() < enough_for_network) {
     report.notes.push_back(fmt::format("{}: {} samples are too few: {}", target.what, samples.size(), target.large));
     return;
   }
-  const Found found = found_in(samples, setting);
-  const Errors errors = held_out_errors(samples, setting);
-  const Residuals large = residuals_of(fmt::format("{}, >= 16 MB", target.what), errors.large, true);
-  const Residuals small = residuals_of(fmt::format("{}, < 16 MB", target.what), errors.small, true);
-  say_constants(
-      found, target, fmt::format("nccl-tests over {} nodes: {} points", samples.front().nodes, samples.size()),
-      errors.large.empty()
-          ? std::string()
-          : fmt::format("median {}, p90 {} from 16 MB on, held out", share_text(large.median), share_text(large.p90)),
-      report);
-  if (!errors.large.empty()) report.residuals.push_back(large);
-  if (!errors.small.empty()) report.residuals.push_back(small);
+  const Fit fit = fit_worth_keeping(samples, setting);
+  say_constants(fit, target, source_text(samples), report);
+  const auto add = [&](const std::vector<double>& errors, const char* sizes) {
+    if (!errors.empty())
+      report.residuals.push_back(residuals_of(fmt::format("{}, {}", target.what, sizes), errors, true));
+  };
+  add(fit.errors.large, ">= 16 MB");
+  add(fit.errors.small, "< 16 MB");
 }
 
 BytesPerSecond nvlink_of(const DeviceProfile& device, const CollectiveFitOptions& options) {

@@ -178,7 +178,11 @@ Residuals residuals_of(std::string what, const std::vector<double>& errors, bool
     sum += e;
   }
   const double count = static_cast<double>(std::max<std::size_t>(1, errors.size()));
-  return {std::move(what), static_cast<int>(errors.size()), held_out, order_statistic(sizes, 0.5), order_statistic(sizes, 0.9),
+  return {std::move(what),
+          static_cast<int>(errors.size()),
+          held_out,
+          order_statistic(sizes, 0.5),
+          order_statistic(sizes, 0.9),
           sum / count};
 }
 

@@ -17,6 +17,7 @@ namespace {
 constexpr double large_bytes = 128.0 * 1024 * 1024;  // L2 caches hold 40 to 126 MB
 constexpr double small_bytes = 1e6;                  // moved in less than a launch takes
 constexpr double least_efficiency = 0.01;
+constexpr Seconds longest_launch{1e-4};  // drivers take a few microseconds; more is another unit or another thing
 constexpr std::size_t fewest_points_of_curve = 3;
 
 using Samples = std::vector<const MemorySample*>;
@@ -123,7 +124,11 @@ class MemoryFit {
 
  private:
   void fit_launch() {
-    if (const std::optional<Seconds> floor = launch_floor(measured_, base_)) {
+    const std::optional<Seconds> floor = launch_floor(measured_, base_);
+    if (floor && *floor > longest_launch) {
+      report_.notes.push_back(
+          fmt::format("kernel_launch would be {} and keeps its value: no launch takes that long", to_text(*floor)));
+    } else if (floor) {
       launch_ = *floor;
       const std::size_t small = select(measured_, is_vectorised, 0, small_bytes).size();
       report_.constants.push_back({"kernel_launch",

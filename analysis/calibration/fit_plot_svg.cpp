@@ -17,6 +17,7 @@ using Point = std::pair<double, double>;
 constexpr double panel_width = 460, panel_height = 330;
 constexpr double left = 72, right = 18, top = 40, bottom = 50;  // around the axes
 constexpr std::size_t panels_per_row = 2;
+constexpr std::size_t longest_title = 54;  // characters of 12 px, bold
 constexpr std::size_t most_points = 2000;  // per panel: more cannot be told apart and make the file large
 
 // Greys and two hues of middle lightness have contrast enough on white and on black.
@@ -124,10 +125,21 @@ std::string line(std::vector<Point> points, const Axis& x, const Axis& y) {
   return svg + "\"/>\n";
 }
 
+// Up to as many characters as fit over a panel; the whole shows when the pointer rests on it.
+std::string title_text(const std::string& title) {
+  std::size_t characters = 0, end = 0;  // `end`: of the text that is kept if it has to be cut
+  for (std::size_t i = 0; i < title.size(); ++i) {
+    if ((static_cast<unsigned char>(title[i]) & 0xC0U) == 0x80U) continue;  // inside a UTF-8 character
+    if (++characters == longest_title) end = i;
+  }
+  if (characters <= longest_title) return escaped(title);
+  return fmt::format("{}…<title>{}</title>", escaped(title.substr(0, end)), escaped(title));
+}
+
 std::string labels(const FitCurve& curve, const Axis& x, const Axis& y) {
   const double middle = (y.begin + y.end) / 2;
   return fmt::format("<text class=\"t\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n", x.begin, top - 14,
-                     escaped(curve.title)) +
+                     title_text(curve.title)) +
          fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>\n", (x.begin + x.end) / 2,
                      y.begin + 36, escaped(curve.x_label)) +
          fmt::format(

@@ -60,6 +60,7 @@ struct CollectiveSample {
   bool in_place = false;
   Seconds time{};
   SourceLocation where;
+  bool nodes_known = true;  // neither the source nor the user says how many: 1 is assumed
   friend bool operator==(const CollectiveSample&, const CollectiveSample&) = default;
 };
 

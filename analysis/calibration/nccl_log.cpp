@@ -67,7 +67,7 @@ class TableSamples {
     }
     all_.collectives.push_back({device_, table_.heading.machine.nccl, kind_, row.type, layout_.ranks,
                                 std::max(layout_.nodes, 1), Bytes(row.size), in_place,
-                                Seconds(cell.time.value * seconds_per_microsecond), row.where});
+                                Seconds(cell.time.value * seconds_per_microsecond), row.where, layout_.nodes > 0});
   }
 
   const NcclTable& table_;

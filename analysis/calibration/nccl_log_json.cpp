@@ -98,7 +98,8 @@ class JsonReader {
     heading.machine.date = text(document, "start_time");
     const Json config = document.value("config", Json::object());
     if (!config.is_object()) return heading;
-    heading.ranks_per_entry = std::max(integer(config, "nthreads", 1), 1) * std::max(integer(config, "ngpus", 1), 1);
+    const std::int64_t threads = std::max(integer(config, "nthreads", 1), 1);
+    heading.ranks_per_entry = threads * std::max(integer(config, "ngpus", 1), 1);
     for (const Json& device : config.value("devices", Json::array())) {
       if (!device.is_object()) continue;
       heading.ranks.push_back({integer(device, "group", 0), integer(device, "rank", 0), text(device, "hostname"),

@@ -6,6 +6,8 @@
 #include <array>
 #include <cctype>
 #include <cmath>
+#include <cstdint>
+#include <iterator>
 #include <limits>
 #include <set>
 #include <vector>
@@ -39,6 +41,7 @@ constexpr std::array short_words = {
 
 constexpr double tolerance_of_rate = 0.05;  // between size / time and algbw: the test averages both over its iterations
 constexpr double digits_needed = 10;        // figures of fewer roundings say nothing about the factor
+constexpr std::int64_t most_ranks = 1'000'000;
 constexpr std::string_view operation_hint = "say which with --operation all_reduce, all_gather, alltoall …";
 
 std::string letters_of(std::string_view word) {
@@ -164,7 +167,7 @@ double ranks_with(CollectiveKind kind, double factor) {
 std::optional<int> ranks_by_factor(const NcclTable& table, CollectiveKind kind, const FactorRange& factor) {
   const double low = std::ceil(ranks_with(kind, factor.low) - 1e-6);
   const double high = std::floor(ranks_with(kind, factor.high) + 1e-6);
-  if (low == high) return static_cast<int>(low);
+  if (low == high && low <= most_ranks) return static_cast<int>(low);
   if (low > high)
     throw InputError(
         table.rows.back().where,
@@ -174,28 +177,28 @@ std::optional<int> ranks_by_factor(const NcclTable& table, CollectiveKind kind, 
 }
 
 struct ListedRanks {
-  int ranks = 0;  // 0 = the list does not say
-  int nodes = 0;
+  std::int64_t ranks = 0;  // 0 = the list does not say
+  std::int64_t nodes = 0;
 };
 // The ranks of the first group: with NCCL_TESTS_SPLIT the collective runs inside each.
 ListedRanks listed(const NcclHeading& heading) {
   if (heading.ranks.empty()) return {};
-  std::set<int> numbers, devices;
+  std::set<std::int64_t> numbers, devices;
   std::set<std::string> hosts;
   const int group = heading.ranks.front().group;
-  int highest = 0;
+  std::int64_t highest = 0;
   for (const NcclRank& r : heading.ranks) {
-    highest = std::max(highest, r.rank);
+    highest = std::max<std::int64_t>(highest, r.rank);
     devices.insert(r.device);
     if (r.group != group) continue;
     numbers.insert(r.rank);
     hosts.insert(r.host);
   }
-  const bool complete = !heading.ranks_elided && static_cast<int>(heading.ranks.size()) == highest + 1;
-  const int count = static_cast<int>(numbers.size()) * heading.ranks_per_entry;
-  if (complete || heading.ranks_per_entry > 1) return {count, static_cast<int>(hosts.size())};
+  const bool complete = !heading.ranks_elided && std::ssize(heading.ranks) == highest + 1;
+  if (complete || heading.ranks_per_entry > 1)
+    return {std::ssize(numbers) * heading.ranks_per_entry, std::ssize(hosts)};
   // Parts of a list: the last rank is kept, and its highest device says how many a node has.
-  const int per_node = *devices.rbegin() + 1;
+  const std::int64_t per_node = *devices.rbegin() + 1;
   return {highest + 1, per_node > 1 && (highest + 1) % per_node == 0 ? (highest + 1) / per_node : 0};
 }
 
@@ -256,8 +259,11 @@ RankLayoutOfRun ranks_of(const NcclTable& table, CollectiveKind kind, const Fact
                          const MeasurementChoices& choices) {
   const SourceLocation& where = table.rows.back().where;
   const ListedRanks list = listed(table.heading);
+  if (list.ranks > most_ranks)
+    throw InputError(where, fmt::format("its list of ranks is of {}, more than {}", list.ranks, most_ranks),
+                     "the heading is edited");
   std::optional<int> ranks;
-  if (list.ranks > 0) ranks = list.ranks;
+  if (list.ranks > 0) ranks = static_cast<int>(list.ranks);
   if (!ranks && counts_per_rank(kind)) ranks = ranks_by_count(table);
   if (!ranks && kind != CollectiveKind::broadcast && kind != CollectiveKind::send_receive)
     ranks = ranks_by_factor(table, kind, factor);
@@ -273,7 +279,7 @@ RankLayoutOfRun ranks_of(const NcclTable& table, CollectiveKind kind, const Fact
                      fmt::format("busbw / algbw is {:.4f} to {:.4f}, but {} over {} ranks has {:.4f}", factor.low,
                                  factor.high, name(kind), *ranks, expected),
                      "another collective or another number of ranks, or the figures are edited");
-  const int nodes = choices.nodes > 0 ? choices.nodes : list.nodes;
+  const int nodes = choices.nodes > 0 ? choices.nodes : static_cast<int>(list.nodes);
   if (nodes > *ranks)
     throw InputError(where, fmt::format("{} ranks cannot lie on {} nodes", *ranks, nodes), "see --nodes");
   return {*ranks, nodes};

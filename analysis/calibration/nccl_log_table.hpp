@@ -1,6 +1,7 @@
 // One table of nccl-tests before it is believed: what was printed, and where.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,10 +47,10 @@ struct NcclHeading {
   std::string operation;  // as nccl-tests names it: "all_reduce"
   MeasuredMachine machine;
   std::vector<NcclRank> ranks;
-  bool ranks_elided = false;   // "..." between them
-  int ranks_per_entry = 1;     // JSON lists one rank per process
-  bool per_iteration = false;  // min, max, p99 and variation of the iterations stand in further columns
-  int columns_of_figures = 2;  // out of place and in place
+  bool ranks_elided = false;         // "..." between them
+  std::int64_t ranks_per_entry = 1;  // JSON lists one rank per process
+  bool per_iteration = false;        // min, max, p99 and variation of the iterations stand in further columns
+  int columns_of_figures = 2;        // out of place and in place
 };
 
 struct NcclTable {

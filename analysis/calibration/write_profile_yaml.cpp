@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <utility>
@@ -53,6 +54,13 @@ class TemporaryFile {
   fs::path path_;
 };
 
+bool same_file(const std::string& a, const std::string& b) {
+  std::error_code none;
+  if (fs::equivalent(a, b, none)) return true;
+  const fs::path whole = fs::weakly_canonical(fs::absolute(a, none), none);
+  return !whole.empty() && whole == fs::weakly_canonical(fs::absolute(b, none), none);
+}
+
 }  // namespace
 
 std::string profile_yaml(const ProfileDocument& d) {
@@ -73,6 +81,19 @@ void check_profile_text(const ProfileDocument& document, const std::string& text
     load_device_profile(file.path().string());
   else
     load_network_profile(file.path().string());
+}
+
+void require_separate_files(const std::vector<std::string>& read, const std::vector<std::string>& written) {
+  for (auto file = written.begin(); file != written.end(); ++file) {
+    std::error_code none;
+    if (fs::exists(*file, none) && !fs::is_regular_file(*file, none)) continue;
+    const auto same = [&](const std::string& other) { return same_file(*file, other); };
+    const SourceLocation where{*file, 0, 0};
+    if (std::any_of(read.begin(), read.end(), same))
+      throw InputError(where, "is read by this command and would be overwritten", "give another file to write");
+    if (std::any_of(written.begin(), file, same))
+      throw InputError(where, "would be written twice by this command", "give each result its own file");
+  }
 }
 
 void write_whole_file(const std::string& path, const std::string& text) {

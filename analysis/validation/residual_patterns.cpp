@@ -121,13 +121,12 @@ std::vector<Candidate> candidates_of(const Rows& rows) {
   return candidates.take();
 }
 
-// Over several groups, a value is to blame only where most of its groups err to the same side.
+// Over several groups, a value is to blame only where all of its groups err to the same side.
 bool groups_agree(const Rows& rows, const Candidate& candidate, double mean) {
   if (!candidate.group.empty()) return true;
   std::map<std::string, double> sums;
   for (const std::size_t i : candidate.rows) sums[rows[i].group] += rows[i].left;
-  const auto agreeing = std::count_if(sums.begin(), sums.end(), [&](const auto& s) { return s.second * mean > 0; });
-  return sums.size() >= 2 && static_cast<std::size_t>(agreeing) == sums.size();
+  return sums.size() >= 2 && std::all_of(sums.begin(), sums.end(), [&](const auto& s) { return s.second * mean > 0; });
 }
 
 // The candidates that explain most, the best first.

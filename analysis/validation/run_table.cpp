@@ -6,6 +6,7 @@
 #include <cctype>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -86,6 +87,8 @@ constexpr FlagColumn flag_columns[] = {
     {"cuda_graph", &PublishedRun::cuda_graph},
 };
 
+constexpr double least = 1e-9;  // of any number: seconds, tokens per second, GiB
+
 constexpr std::string_view required_columns[] = {"id", "hardware", "gpus", "seq_len", "tp", "pp"};
 
 // One record, cell by cell.
@@ -106,6 +109,7 @@ class RowReader {
     if (error != std::errc() || end != cell.data() + cell.size() || !std::isfinite(value))
       fail(name, fmt::format("'{}' is not a number", cell));
     if (value <= 0) fail(name, fmt::format("{} is not positive", cell), "leave the cell empty if it was not published");
+    if (value < least) fail(name, fmt::format("{} is implausibly small (at least {})", cell, least));
     if (value > most) fail(name, fmt::format("{} is implausibly large (at most {})", cell, most));
     return value;
   }
@@ -203,7 +207,7 @@ std::vector<PublishedRun> read_runs(const std::string& file) {
   std::ifstream stream(file, std::ios::binary);
   std::ostringstream text;
   if (stream) text << stream.rdbuf();
-  if (!stream || text.bad()) throw InputError({file, 0, 0}, "cannot be read");  // bad: a directory
+  if (!stream || std::filesystem::is_directory(file)) throw InputError({file, 0, 0}, "cannot be read");
   return parse_runs(text.str(), file);
 }
 

@@ -108,8 +108,27 @@ void check_usage(const po::variables_map& given) {
   const bool network = given.count("network") != 0;
   if (network != (given.count("nic-bandwidth") != 0)) throw po::error("--network and --nic-bandwidth belong together");
   if (network && word(given, "output") == "-") throw po::error("-o - is one profile; --network makes two: name a file");
+  if (word(given, "plot") == "-") throw po::error("--plot needs a file; standard output is for the report");
   for (const char* option : {"output", "base", "name", "network", "plot"})
     if (given.count(option) != 0 && word(given, option).empty()) throw po::error(fmt::format("--{} is empty", option));
+}
+
+// "my-h100.yaml" -> "my-h100-network.yaml"
+std::string network_file(const std::string& device_file) {
+  const fs::path path(device_file);
+  return (path.parent_path() / (path.stem().string() + "-network" + path.extension().string())).string();
+}
+
+void check_files(const po::variables_map& given, std::vector<std::string> read) {
+  for (const char* option : {"base", "network"})
+    if (given.count(option) != 0) read.push_back(word(given, option));
+  std::vector<std::string> written;
+  if (const std::string file = word(given, "output"); !file.empty() && file != "-") {
+    written.push_back(file);
+    if (given.count("network") != 0) written.push_back(network_file(file));
+  }
+  if (given.count("plot") != 0) written.push_back(word(given, "plot"));
+  require_separate_files(read, written);
 }
 
 CalibrationRequest request_of(const po::variables_map& given, const Measurements& measured) {
@@ -119,12 +138,6 @@ CalibrationRequest request_of(const po::variables_map& given, const Measurements
   request.nic_bandwidth = bandwidth(given, "nic-bandwidth");
   request.collectives = {bandwidth(given, "nvlink-bandwidth"), word(given, "nccl")};
   return request;
-}
-
-// "my-h100.yaml" -> "my-h100-network.yaml"
-std::string network_file(const std::string& device_file) {
-  const fs::path path(device_file);
-  return (path.parent_path() / (path.stem().string() + "-network" + path.extension().string())).string();
 }
 
 std::string name_of(const po::variables_map& given, const std::string& file) {
@@ -194,6 +207,7 @@ int calibrate_command(const std::vector<std::string>& args, std::ostream& out, s
   if (files.empty()) throw po::error("FILE is missing");
   if (given.count("profile") != 0) throw po::error("--profile is for --runs; the base of FILE is --base");
   check_usage(given);
+  check_files(given, files);
   const Measurements measured = read_measurements(files, choices_of(given));
   const Calibration result = calibrate(measured, request_of(given, measured));
   const std::vector<Output> outputs = outputs_of(given, result, description_of(files, measured));

@@ -37,13 +37,24 @@ std::optional<std::string> word(const po::variables_map& given, const char* opti
   return text;
 }
 
-// What is inherited from must be one part; a file of several has no name that a part could inherit.
-void check_base(const std::optional<std::string>& profile) {
-  if (!profile) return;
+// The part that a file to start from replaces: one, as a file of several has no name that a part could inherit.
+struct StartingPart {
+  std::string kind;
+  std::string file;
+};
+std::optional<StartingPart> starting_part(const std::optional<std::string>& profile) {
+  if (!profile) return std::nullopt;
   YamlMapping top(read_yaml_file(*profile));
   const YamlValue kind = top.required("kind");
   if (kind.as_string() == "profile")
     kind.fail("several parts cannot be inherited from", "give --profile a file of one device, network or stack");
+  return StartingPart{kind.as_string(), fs::absolute(*profile).string()};
+}
+
+void check_options(const po::variables_map& given) {
+  for (const char* option : {"base", "device", "nccl", "nvlink-bandwidth", "network", "nic-bandwidth", "ranks", "nodes",
+                             "operation", "plot"})
+    if (given.count(option) != 0) throw po::error(fmt::format("--{} is for FILE, not for --runs", option));
 }
 
 bool shipped(std::string_view folder, const std::string& name) {
@@ -52,13 +63,13 @@ bool shipped(std::string_view folder, const std::string& name) {
 }
 
 // The profile of some rows as its files have it, each part named by what a file can inherit.
-Profile base_of(const OwnProfile& rows, const Presets& presets, const std::optional<std::string>& file) {
+Profile base_of(const OwnProfile& rows, const Presets& presets, const std::optional<StartingPart>& start) {
   const std::string stack = shipped("profiles/stacks", rows.stack) ? rows.stack : "megatron-core";  // replaced anyway
   Profile base = presets.profile(rows.gpu, rows.fabric, stack).value();
-  const std::string replaced = file ? fs::absolute(*file).string() : std::string();
-  if (!shipped("profiles/devices", base.device.name)) base.device.name = replaced;
-  if (!shipped("profiles/networks", base.network.name)) base.network.name = replaced;
-  if (!shipped("profiles/stacks", base.stack.name)) base.stack.name = replaced;
+  if (!start) return base;
+  if (start->kind == "device") base.device.name = start->file;
+  if (start->kind == "network") base.network.name = start->file;
+  if (start->kind == "stack") base.stack.name = start->file;
   return base;
 }
 
@@ -76,7 +87,8 @@ struct Output {
   std::string text;
 };
 
-std::vector<Output> outputs_of(const po::variables_map& given, const OwnRuns& result, const Presets& presets) {
+std::vector<Output> outputs_of(const po::variables_map& given, const OwnRuns& result, const Presets& presets,
+                               const std::optional<StartingPart>& start) {
   const std::optional<std::string> output = word(given, "output");
   if (!output) return {};
   if (*output == "-" && result.profiles.size() > 1)
@@ -88,7 +100,7 @@ std::vector<Output> outputs_of(const po::variables_map& given, const OwnRuns& re
   std::vector<Output> outputs;
   for (const OwnProfile& rows : result.profiles)
     outputs.push_back({file_of(*output, rows, outputs.empty()),
-                       own_profile_yaml(base_of(rows, presets, word(given, "profile")), result, title, origin)});
+                       own_profile_yaml(base_of(rows, presets, start), result, title, origin)});
   return outputs;
 }
 
@@ -106,15 +118,18 @@ void write_outputs(const std::vector<Output>& outputs, std::ostream& out, std::o
 }  // namespace
 
 int calibrate_runs(const po::variables_map& given, std::ostream& out, std::ostream& err) {
+  check_options(given);
   const std::string table = word(given, "runs").value();
   const std::optional<std::string> profile = word(given, "profile");
-  check_base(profile);
+  const std::optional<StartingPart> start = starting_part(profile);
+  if (const std::string file = word(given, "output").value_or("-"); file != "-")
+    require_separate_files({table, profile.value_or(table)}, {file});
   const Presets presets = shipped_presets(profile);
   const AdaptationProblem problem = adaptation_problem(read_runs(table), shipped_mapping_rules(), presets);
   const OwnRuns result =
       adapt_to_runs(problem, simulated_prediction(), std::max(1U, std::thread::hardware_concurrency()));
   std::ostream& report = word(given, "output") == "-" ? err : out;
-  const std::vector<Output> outputs = outputs_of(given, result, presets);
+  const std::vector<Output> outputs = outputs_of(given, result, presets, start);
   if (given.count("json") != 0)
     report << json_text(own_runs_json(result));
   else

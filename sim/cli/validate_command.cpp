@@ -47,7 +47,7 @@ CommandSyntax syntax() {
   s.positional("RUNS", true);
   s.option()                                                                                                         //
       ("predictions", po::value<std::string>()->value_name("OUT.csv"), "write one predicted line per row")           //
-      ("profile", po::value<std::string>()->value_name("P.yaml"), "replace the profile part that P.yaml describes")  //
+      ("profile", po::value<std::string>()->value_name("P.yaml"), "replace the parts that P.yaml has for each row")  //
       ("group", po::value<std::string>()->value_name("G,..."), "only these split_groups")                            //
       ("tier", po::value<std::string>()->value_name("A,..."), "only rows of these tiers")                            //
       ("rows", po::value<std::string>()->value_name("ID,..."), "only these rows")                                    //
@@ -160,10 +160,15 @@ LeaveOneOut studied(const AdaptationProblem& problem, unsigned threads, std::ost
   return leave_one_out(problem, simulated_prediction(), options);
 }
 
-void write_page(const std::string& folder, const Answer& answer, const AdaptationProblem& problem, std::ostream& err) {
-  const std::string picture = "predicted_against_measured.svg";
-  const std::filesystem::path page = std::filesystem::path(folder) / "RESIDUALS.md";
+constexpr const char* picture = "predicted_against_measured.svg";
+
+// Before the study, which takes minutes: a folder that cannot be written to shows at once.
+void write_picture(const std::string& folder, const Answer& answer) {
   write_file((std::filesystem::path(folder) / picture).string(), scatter_svg(answer.rows));
+}
+
+void write_page(const std::string& folder, const Answer& answer, const AdaptationProblem& problem, std::ostream& err) {
+  const std::filesystem::path page = std::filesystem::path(folder) / "RESIDUALS.md";
   write_file(page.string(), residuals_page(answer.rows, *answer.study, problem.constants, picture));
   err << fmt::format("written to {}\n", page.string());
 }
@@ -173,6 +178,7 @@ void check_usage(const po::variables_map& given) {
     throw po::error("--json and --markdown exclude each other");
   if (given.count("page") == 0) return;
   const auto& folder = given["page"].as<std::string>();
+  if (folder.empty()) throw po::error("--page is empty");
   if (!std::filesystem::is_directory(folder)) throw InputError({folder, 0, 0}, "is not a folder");
 }
 
@@ -197,6 +203,7 @@ int validate_command(const std::vector<std::string>& args, std::ostream& out, st
   }
   if (answer.asked("leave-one-out") || answer.asked("page")) {
     const AdaptationProblem problem = adaptation_problem(runs, rules, presets);
+    if (answer.asked("page")) write_picture(given["page"].as<std::string>(), answer);
     answer.study = studied(problem, threads, err);
     if (answer.asked("page")) write_page(given["page"].as<std::string>(), answer, problem, err);
   }

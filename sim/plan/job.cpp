@@ -1,6 +1,9 @@
 #include "sim/plan/job.hpp"
 
+#include <fmt/format.h>
+
 #include <filesystem>
+#include <utility>
 
 #include "models/model_config.hpp"
 #include "models/profile_yaml.hpp"
@@ -37,6 +40,17 @@ Profile profile_of(const Cluster& cluster, const std::optional<YamlValue>& stack
   return load_profile(cluster.gpu, cluster.fabric.network, name);
 }
 
+// The device profile of another GPU than the cluster's is legal, and hardly ever meant.
+void replace_profile(Job& job, const std::string& file) {
+  const FlopsPerSecond peak = job.profile.device.peak_half;
+  job.profile = with_profile_file(std::move(job.profile), file);
+  const DeviceProfile& device = job.profile.device;
+  if (device.peak_half == peak) return;
+  job.warnings.push_back(
+      fmt::format("device profile '{}' is of another GPU than the cluster's {}: {:.4g} TFLOP/s, not {:.4g}",
+                  device.name, job.cluster.gpu, device.peak_half.value * 1e-12, peak.value * 1e-12));
+}
+
 }  // namespace
 
 Job load_job(const std::string& scenario, const std::vector<std::pair<std::string, std::string>>& overrides,
@@ -63,7 +77,7 @@ Job load_job(const std::string& scenario, const std::vector<std::pair<std::strin
   top.optional("description");
   top.finish();
   job.profile = profile_of(job.cluster, stack);
-  if (profile_file) job.profile = with_profile_file(std::move(job.profile), *profile_file);
+  if (profile_file) replace_profile(job, *profile_file);
   check_precision(job, workload);
   for (std::string& warning : plan_warnings(job.plan, job.model, job.workload))
     job.warnings.push_back(std::move(warning));

@@ -174,3 +174,23 @@ TEST_CASE("calibrate --runs refuses nonsense and says where") {
   CHECK_FALSE(text_in(profile).empty());
   CHECK_NOTHROW(with_profile_file(load_profile("h100-sxm-80gb", "infiniband", "nemo"), profile));
 }
+
+TEST_CASE("calibrate --runs inherits from the given file even if its part is called like a shipped one") {
+  const std::string rows = written("shadow.csv", table_of(slow_machine(), 0, 2));
+  const std::string base = written("shadow.yaml",
+                                   "kind: device\nname: h100-sxm-80gb\ninherits: h100-sxm-80gb\nconstants:\n"
+                                   "  kernel_launch: {value: 123us, source: \"ours\", sources: 1}\n");
+  const std::string profile = file_named("from_shadow.yaml");
+  CHECK(calibrated({{"runs", rows}, {"output", profile}, {"profile", base}}).code == 0);
+  const Profile shipped = load_profile("h100-sxm-80gb", "infiniband", "nemo");
+  CHECK(with_profile_file(shipped, profile).device.kernel_launch.value == Approx(123e-6));
+}
+
+TEST_CASE("calibrate --runs says which rows are hardly credible, and what is not for it") {
+  const std::vector<std::string> lines = slow_machine();
+  const std::string rows = written("milliseconds.csv", table_of(lines, 0, 2) + line(4, 1, 9000));
+  const Answer answer = calibrated({{"runs", rows}});
+  CHECK_THAT(answer.out, Catch::Contains("note: tp4mbs1") && !Catch::Contains("note: tp1mbs1"));
+  CHECK_THROWS_AS(calibrated({{"runs", rows}, {"plot", "fit.svg"}}), po::error);
+  CHECK_THROWS_AS(calibrated({{"runs", rows}, {"base", "h100-sxm-80gb"}}), po::error);
+}

@@ -39,6 +39,38 @@ TEST_CASE("A name that fits two profiles needs the size of the memory") {
   CHECK(found("NVIDIA A100-SXM4", 42.3) == "a100-sxm-40gb");
 }
 
+TEST_CASE("More ranks than one node has need their nodes said") {
+  DeviceProfile h100, gb200;
+  h100.name = "h100-sxm-80gb";
+  gb200.name = "gb200-186gb";
+  CollectiveSample sample;
+  sample.ranks = 16;
+  sample.nodes_known = false;
+  CHECK_THROWS_WITH(require_known_nodes({sample}, h100), Catch::Contains("16 ranks") && Catch::Contains("--nodes"));
+  CHECK_NOTHROW(require_known_nodes({sample}, gb200));
+  sample.device = "NVIDIA GB300";
+  CHECK_NOTHROW(require_known_nodes({sample}, h100));
+  sample.ranks = 73;
+  CHECK_THROWS_AS(require_known_nodes({sample}, gb200), InputError);
+  sample.nodes_known = true;
+  CHECK_NOTHROW(require_known_nodes({sample}, h100));
+  sample = {};
+  sample.ranks = 8;
+  sample.nodes_known = false;
+  CHECK_NOTHROW(require_known_nodes({sample}, h100));
+}
+
+TEST_CASE("A base of another GPU is said") {
+  Measurements measured;
+  measured.machines.resize(1);
+  measured.machines[0].device = "NVIDIA H100 80GB HBM3";
+  CHECK_THAT(other_gpu_note(measured, "a100-sxm-80gb"),
+             Catch::Contains("'NVIDIA H100 80GB HBM3'") && Catch::Contains("h100-sxm-80gb"));
+  CHECK(other_gpu_note(measured, "h100-sxm-80gb").empty());
+  CHECK(other_gpu_note(measured, "mine.yaml").empty());
+  CHECK(other_gpu_note({}, "a100-sxm-80gb").empty());
+}
+
 TEST_CASE("Measurements of an unnamed GPU ask for the base profile") {
   CHECK_THROWS_WITH(base_profile_for(Measurements{}, ""),
                     Catch::Contains("--base") && Catch::Contains("h100-sxm-80gb"));

@@ -129,6 +129,21 @@ TEST_CASE("calibrate says with exit code 1 that nothing could be fitted, and wri
   CHECK_FALSE(fs::exists(folder.at("mine.yaml")));
 }
 
+TEST_CASE("calibrate overwrites nothing that it reads, and no result with another") {
+  const Folder folder;
+  const std::string file = folder.file("memory.jsonl", records);
+  const std::string mine = folder.at("mine.yaml");
+  calibrated({file, "-o", mine});
+  CHECK_THROWS_WITH(calibrated({file, "-o", file}), Contains("would be overwritten"));
+  CHECK_THROWS_WITH(calibrated({file, "-o", folder.at("./memory.jsonl")}), Contains("would be overwritten"));
+  CHECK_THROWS_WITH(calibrated({file, "-o", mine, "--base", mine}), Contains("would be overwritten"));
+  CHECK_THROWS_WITH(calibrated({file, "--plot", file}), Contains("would be overwritten"));
+  CHECK_THROWS_WITH(calibrated({file, "-o", folder.at("a"), "--plot", folder.at("a")}), Contains("written twice"));
+  CHECK_THROWS_AS(calibrated({file, "--plot", "-"}), boost::program_options::error);
+  CHECK(fs::file_size(file) == records.size());
+  CHECK(calibrated({file, "-o", "/dev/null", "--plot", "/dev/null"}).code == 0);
+}
+
 TEST_CASE("calibrate: usage and input errors") {
   const Folder folder;
   const std::string file = folder.file("memory.jsonl", records);
@@ -143,6 +158,9 @@ TEST_CASE("calibrate: usage and input errors") {
   CHECK_THROWS_AS(calibrated({file, "--network", "infiniband", "--nic-bandwidth", "400Gbps", "-o", "-"}), error);
   CHECK_THROWS_AS(calibrated({file, "-o", ""}), error);
   CHECK_THROWS_AS(calibrated({file, "--base", "no-such"}), InputError);
+  CHECK_THROWS_AS(calibrated({file, "--network", "no-such", "--nic-bandwidth", "400Gbps"}), InputError);
+  CHECK_THAT(calibrated({file, "--network", "infiniband", "--nic-bandwidth", "400Gbps"}).out,
+             Contains("no collective over several nodes"));
   CHECK_THROWS_AS(calibrated({folder.at("missing.txt")}), InputError);
   CHECK_THROWS_AS(calibrated({file, "-o", folder.at("no/such/folder.yaml")}), InputError);
 }

@@ -120,6 +120,7 @@ TEST_CASE("curves that were not measured anew stay") {
   const DeviceProfile fitted = profile_with(report, "a100-sxm-80gb");
   REQUIRE(fitted.nvlink_collectives.size() == 3);
   CHECK(fitted.nvlink_collectives[2] == old);
+  CHECK_FALSE(notes_name(report, "all_to_all inside a node keeps its formula"));
   CHECK(fitted.nvlink_collectives[0].measured_at == 300_GBps);
   CHECK(microseconds(fitted, CollectiveKind::all_gather, 8, 536870912, 300) == Approx(2288).epsilon(0.06));
 }

@@ -98,6 +98,14 @@ TEST_CASE("Empty launches stand in for small kernels") {
   CHECK(value(fit_memory(m, base()), "kernel_launch") == "2.30us");
 }
 
+TEST_CASE("A launch of milliseconds is none") {
+  Measurements m;
+  m.launches = {{"empty", Seconds(2.2e-3), {}}};
+  const FitReport report = fit_memory(m, base());
+  CHECK(report.constants.empty());
+  CHECK_THAT(notes(report), Contains("kernel_launch would be"));
+}
+
 TEST_CASE("Copies, peaks, overlap and Adam become notes") {
   Measurements m;
   m.copies = {{"host_to_device", true, Bytes(1e9), Seconds(0.02), {}},  // 50 GB/s of PCIe 5's 63: 0.79

@@ -104,6 +104,25 @@ TEST_CASE("a network faster than NVLink's share is not told by all-gathers") {
       notes_name(fit_network(samples, c.device, c.base, nic, hopper_links), "no three samples are bound by the NICs"));
 }
 
+TEST_CASE("a constant that is none of a network, or with which the formulas miss, is not written") {
+  // Times that no steps and no network make up: as if messages below 16 MB took no latency at all.
+  const Case c;
+  NetworkProfile instant = c.truth;
+  instant.step_latency = {};
+  FitReport report =
+      fit_network(measured(CollectiveKind::all_gather, 4, instant, c.device), c.device, c.base, nic, hopper_links);
+  CHECK(value_of(report, "step_latency").empty());
+  CHECK(notes_name(report, "step_latency keeps the base's value: less than 1us fits best"));
+  CHECK(std::stod(value_of(report, "collective_efficiency")) == Approx(0.7).epsilon(0.05));
+
+  auto wild = measured(CollectiveKind::all_gather, 4, c.truth, c.device);
+  for (std::size_t i = 0; i < wild.size(); ++i) wild[i].time = (i % 2 == 0 ? 3.0 : 1.0 / 3.0) * wild[i].time;
+  report = fit_network(wild, c.device, c.base, nic, hopper_links);
+  CHECK(report.constants.empty());
+  CHECK(notes_name(report, "step_latency keeps the base's value"));
+  CHECK(notes_name(report, "leaves a median error of"));
+}
+
 TEST_CASE("fewer samples than constants keep the base") {
   const Case c;
   auto samples = measured(CollectiveKind::all_gather, 4, c.truth, c.device);

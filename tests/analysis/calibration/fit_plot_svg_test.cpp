@@ -55,6 +55,14 @@ TEST_CASE("Words from files cannot break out of the picture") {
         "<script>alert(\"1\")</script> & more");
 }
 
+TEST_CASE("A title longer than its panel is cut between characters, and kept whole as a hint") {
+  const std::string whole = std::string(52, 'a') + "µµµµ";
+  const std::string svg = fit_plot_svg({{whole, "x", "y", {{1, 1}}, {}}});
+  CHECK(parsed(svg).select_node("//text[@class='t']/title").node().text().get() == whole);
+  CHECK(svg.find(">" + std::string(52, 'a') + "µ…<title>") != std::string::npos);
+  CHECK(fit_plot_svg({{std::string(54, 'a'), "x", "y", {{1, 1}}, {}}}).find("…") == std::string::npos);
+}
+
 TEST_CASE("Points that have no logarithm are left out") {
   const double inf = std::numeric_limits<double>::infinity();
   const FitCurve curve{"t", "x", "y", {{0, 1}, {-1, 1}, {1, std::nan("")}, {inf, 1}, {5, 5}}, {{0, 0}}};

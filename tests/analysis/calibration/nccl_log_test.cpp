@@ -36,7 +36,7 @@ std::string refusal(const std::string& text, const std::string& file = "x.txt", 
 
 std::string rank_line(int rank, const std::string& host, int device) {
   return fmt::format("#  Rank {:2} Group  0 Pid {} on {:>10} device {:2} [0000:19:00] NVIDIA H100 80GB HBM3\n", rank,
-                     1000 + rank, host, device);
+                     1000 + device, host, device);
 }
 
 }  // namespace
@@ -217,6 +217,15 @@ TEST_CASE("One rank, and a list that contradicts the figures, are refused") {
   const std::string list = "# Using devices\n" + rank_line(0, "alpha", 0);
   CHECK_THAT(refusal(list + columns + all_reduce_row), Contains("one rank"));
   CHECK_THAT(refusal(list + rank_line(1, "alpha", 1) + columns + all_reduce_row), Contains("over 2 ranks"));
+}
+
+TEST_CASE("Lists of more ranks than any machine has are refused") {
+  const std::string list = rank_line(0, "alpha", 0) + rank_line(2147483647, "beta", 3);
+  CHECK_THAT(refusal(list + columns + all_reduce_row), Contains("x.txt:4: its list of ranks is of 2147483648"));
+  const std::string json =
+      R"({"args":["all_reduce_perf"],"config":{"nthreads":1000000,"ngpus":1000000,"devices":[{"rank":0}]},
+    "results":[{"size":1000000,"count":250000,"out_of_place":{"time":100,"alg_bw":10,"bus_bw":17.5}}]})";
+  CHECK_THROWS_WITH(read_nccl_json(json, "x.json", {}), Contains("its list of ranks is of 1000000000000"));
 }
 
 TEST_CASE("Collectives of no training step are left out with a note") {

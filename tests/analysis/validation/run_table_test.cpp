@@ -123,3 +123,10 @@ TEST_CASE("a table that cannot be read is an input error") {
   CHECK_THROWS_AS(read_runs("/nonexistent/runs.csv"), InputError);
   CHECK_THROWS_AS(read_runs("/"), InputError);
 }
+
+TEST_CASE("a number too small to be meant is refused, and so is a folder") {
+  for (const char* cell : {"1e-310", "1e-10"})
+    CHECK_THAT(error_of(with_column("step_time_s", cell)), Catch::Contains("implausibly small"));
+  CHECK(error_of(with_column("step_time_s", "1e-9")) == "no error");
+  CHECK_THROWS_WITH(read_runs("."), Catch::Contains("cannot be read"));
+}

@@ -13,6 +13,7 @@
 #include "sim/cli/validate_command.hpp"
 
 using namespace trainyard;
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -90,4 +91,14 @@ TEST_CASE("validate --leave-one-out and --page: the study beside the scores, and
   const std::string page(std::istreambuf_iterator<char>(stream), {});
   CHECK_THAT(page, Catch::Contains("## What remains wrong, largest first") && Catch::Contains("zero_bubble"));
   CHECK_THROWS_AS(validated({runs, "--rows", "kor-0001", "--page", "/nonexistent"}), InputError);
+}
+
+TEST_CASE("validate --page tries its folder before the study of minutes") {
+  const fs::path folder = fs::temp_directory_path() / fmt::format("trainyard_{}_page", getpid());
+  fs::create_directories(folder / "predicted_against_measured.svg");  // in the way of the picture
+  std::ostringstream out, err;
+  CHECK_THROWS_AS(validate_command({runs, "--rows", "kor-0001", "--page", folder.string()}, out, err), InputError);
+  CHECK_THAT(err.str(), !Catch::Contains("leave one out"));
+  CHECK_THROWS_AS(validated({runs, "--rows", "kor-0001", "--page", ""}), boost::program_options::error);
+  fs::remove_all(folder);
 }
