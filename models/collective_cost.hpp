@@ -32,6 +32,9 @@ struct CollectiveCost {
   std::string_view algorithm;  // "ring", "nvls", "hierarchical", "tree", "pairwise", "two-hop", "neighbour",
                                // "measured", "none"
   LinkClass slowest_link = LinkClass::nvlink;
+  std::string_view protocol = {};  // "LL", "LL128", "Simple"; empty where NCCL has no choice
+  Seconds latency{};               // the part of `time` that does not depend on bandwidth
+  int channels = 0;                // NCCL channels = thread blocks, one multiprocessor each; 0 = none known
 };
 
 int group_size(const std::vector<Tier>& tiers);

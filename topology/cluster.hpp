@@ -1,6 +1,7 @@
 // The machine: GPUs of equal nodes behind a fabric. Immutable; built by cluster_yaml or in a test.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +23,29 @@ struct Fabric {
   friend bool operator==(const Fabric&, const Fabric&) = default;
 };
 
+// Machines are equal except for what is listed here. Factors are relative to the healthy part: 0.5 = half as fast.
+struct SlowGpu {
+  int gpu = 0;         // global index: node * GPUs per node + local index
+  double speed = 1.0;  // of its kernels, > 0
+  friend bool operator==(const SlowGpu&, const SlowGpu&) = default;
+};
+enum class DegradedPart { nvlink, pcie, nic };
+struct DegradedLink {
+  DegradedPart part = DegradedPart::nic;
+  int node = 0;
+  int index = 0;           // local index of the GPU (nvlink, pcie: its own links) or of the NIC
+  double bandwidth = 1.0;  // > 0
+  friend bool operator==(const DegradedLink&, const DegradedLink&) = default;
+};
+struct Stragglers {
+  std::vector<SlowGpu> gpus;
+  std::vector<DegradedLink> links;
+  double jitter = 0;       // standard deviation of the relative duration of every kernel, drawn anew for each
+  std::uint64_t seed = 1;  // of the jitter
+  bool any() const { return !gpus.empty() || !links.empty() || jitter > 0; }
+  friend bool operator==(const Stragglers&, const Stragglers&) = default;
+};
+
 struct Cluster {
   std::string name;
   std::string gpu;     // device profile, e.g. "h100-sxm-80gb"
@@ -36,6 +60,7 @@ struct Cluster {
   bool nvlink_switch = false;         // all-to-all NVLink through switches (else point-to-point links)
   bool nvlink_multicast = false;      // switches reduce in flight (NVLS)
   Fabric fabric;
+  Stragglers stragglers;  // only engines that simulate every rank see them
   friend bool operator==(const Cluster&, const Cluster&) = default;
 
   int gpus_per_node() const { return static_cast<int>(node.gpus.size()); }

@@ -86,6 +86,7 @@ struct Tier {
   BytesPerSecond bandwidth{};  // nominal, per rank and direction, its fair share of what the level's links carry
   Seconds latency{};           // one hop of this level as the topology states it (0 = the network profile decides)
   bool multicast = false;      // in-network reduction at this level (NVLink SHARP)
+  BytesPerSecond alone{};      // what a member gets while its sibling groups are silent; 0 = `bandwidth`
   friend bool operator==(const Tier&, const Tier&) = default;
 };
 

@@ -50,6 +50,7 @@ std::vector<DeviceId> place(const Plan& plan, const std::array<int, 4>& axis_siz
       return as_listed(plan.explicit_placement, gpus_per_node);
     case PlacementKind::packed:
     case PlacementKind::scatter:
+    case PlacementKind::optimize:
       break;
   }
   const bool scattered = plan.placement == PlacementKind::scatter;

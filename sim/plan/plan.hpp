@@ -16,7 +16,7 @@ namespace trainyard {
 enum class DataParallelKind { ddp, zero1, zero2, zero3, fsdp, hsdp };  // zero1 = Megatron's distributed optimizer
 enum class RecomputeMethod { uniform, block };
 enum class OffloadTarget { none, cpu, nvme };
-enum class PlacementKind { packed, scatter, rail, explicit_list };
+enum class PlacementKind { packed, scatter, rail, explicit_list, optimize };
 
 // The five axes of the dense and expert rank grids.
 enum class Axis { tp, cp, ep, dp, pp };

@@ -87,6 +87,23 @@ struct OperatorWork {
 struct HostIssue {
   int segment = -1;
 };
+// Who takes part in a collective. `none`: the ranks that run the instruction, each alone.
+enum class CommGroup : std::uint8_t {
+  none,
+  tp,
+  cp,
+  cp_inner,
+  ep,
+  etp,
+  gradients,         // data x context parallel
+  expert_gradients,  // replicas of an expert shard
+  shard,             // ranks that share one copy of the states
+  replicas,          // of such a copy
+  secondary,         // the smaller group of backward gathers
+  embedding,         // the same rank of the first and the last stage
+  mirror,            // the same rank of the stage that holds the other copy of a bidirectional pipeline
+  world
+};
 struct Collective {
   Axis axis = Axis::tp;
   CollectiveKind kind = CollectiveKind::all_reduce;
@@ -100,6 +117,7 @@ struct Collective {
   int segment = -1;        // operator granularity: the step it stands for
   int step = -1;
   Bytes outside{-1.0};  // see LayerCollective
+  CommGroup group = CommGroup::none;
 };
 // A copy between a GPU and the memory of its host.
 struct HostCopy {
