@@ -24,12 +24,14 @@ Span window_of(const RankKind& kind, const std::vector<Span>& spans) {
 // Walks one rank kind.
 class KindWalk {
  public:
-  KindWalk(const StepProgram& program, const PricedProgram& prices, const Timeline& timeline, std::size_t kind,
+  KindWalk(const StepProgram& program, const PricedProgram& prices, const Timeline& timeline, std::size_t list,
            std::vector<Seconds>& exposed_of_work)
       : program_(program),
         prices_(prices),
-        kind_(program.kinds[kind]),
-        spans_(timeline.spans[kind]),
+        kind_(program.kinds[kind_of_list(timeline, list)]),
+        spans_(timeline.spans[list]),
+        ranks_(timeline.lists.empty() ? 1.0 : timeline.lists[list].ranks),
+        slowdown_(timeline.lists.empty() ? 1.0 : timeline.lists[list].slowdown),
         exposed_of_work_(exposed_of_work) {}
 
   Breakdown run(Seconds step_time, bool own_window) {
@@ -45,7 +47,7 @@ class KindWalk {
       if (kind_.instructions[i].stream != Stream::compute) continue;
       if (spans_[i].start.value - free.value > time_resolution)
         attribute_gap(static_cast<int>(i), free, spans_[i].start);
-      add_compute(kind_.instructions[i]);
+      add_compute(kind_.instructions[i], spans_[i].end - spans_[i].start);
       free = spans_[i].end;
     }
     if (final_id >= 0 && final_end.value > free.value + time_resolution) attribute_transfer(final_id, free, final_end);
@@ -56,17 +58,37 @@ class KindWalk {
  private:
   const WorkPrice& price(const Instruction& i) const { return prices_.works[static_cast<std::size_t>(i.work)]; }
 
-  void add_compute(const Instruction& i) {
+  void add_compute(const Instruction& i, Seconds taken) {
     const WorkPrice& p = price(i);
     if (i.phase == Phase::optimizer) {
-      b_.optimizer += p.duration;
+      b_.optimizer += taken;
       return;
     }
-    b_.compute += p.compute;
-    b_.exposed_tp += p.tp.exposed;
-    b_.exposed_cp += p.cp.exposed;
-    b_.exposed_ep += p.ep.exposed;
+    // What a kernel took longer than priced: its own GPU is slow or shared; beyond that it waited for its peers.
+    const Seconds longer = taken - p.duration;
+    const Seconds exposed = p.exposed();
+    const bool waits = exposed.value > 0 && slowdown_ == 1.0 && longer.value > time_resolution;
+    b_.compute += p.compute + (waits ? Seconds(0) : longer);
+    const double scale = waits ? 1.0 + longer / exposed : 1.0;
+    b_.exposed_tp += scale * p.tp.exposed;
+    b_.exposed_cp += scale * p.cp.exposed;
+    b_.exposed_ep += scale * p.ep.exposed;
     b_.other += p.host;
+  }
+
+  // When everything that an instruction comes after had ended.
+  Seconds ready(int id) const {
+    const Instruction& i = kind_.instructions[static_cast<std::size_t>(id)];
+    Seconds latest{};
+    for (int a = 0; a < i.after_count; ++a)
+      latest = std::max(latest, spans_[kind_.after[static_cast<std::size_t>(i.after_begin + a)].index()].end);
+    const int previous = previous_of_stream(id);
+    return previous < 0 ? latest : std::max(latest, spans_[static_cast<std::size_t>(previous)].end);
+  }
+  // A collective among equals, in which a rank that waits for a slower peer sits inside the call.
+  bool waits_inside(const Instruction& i) const {
+    const auto* c = std::get_if<Collective>(&program_.works[static_cast<std::size_t>(i.work)]);
+    return c != nullptr && c->parties == 1 && c->group != CommGroup::none;
   }
 
   // The dependency that ended last before `limit`, or -1.
@@ -107,7 +129,8 @@ class KindWalk {
   void attribute_transfer(int id, Seconds from, Seconds to) {
     while (to.value - from.value > time_resolution) {
       const Instruction& i = kind_.instructions[static_cast<std::size_t>(id)];
-      const Seconds start = std::max(from, std::min(to, spans_[static_cast<std::size_t>(id)].start));
+      const Seconds begun = waits_inside(i) ? ready(id) : spans_[static_cast<std::size_t>(id)].start;
+      const Seconds start = std::max(from, std::min(to, begun));
       expose(i, to - start);
       to = start;
       const int before = gate(id, to);
@@ -124,7 +147,7 @@ class KindWalk {
       b_.other += time;
       return;
     }
-    exposed_of_work_[static_cast<std::size_t>(i.work)] += time;
+    exposed_of_work_[static_cast<std::size_t>(i.work)] += ranks_ * time;
     if (is_pipeline(i.stream)) {
       b_.exposed_pp += time;
       return;
@@ -153,28 +176,47 @@ class KindWalk {
   const PricedProgram& prices_;
   const RankKind& kind_;
   const std::vector<Span>& spans_;
+  double ranks_;     // that the list stands for, where lists are not kinds
+  double slowdown_;  // of their kernels
   std::vector<Seconds>& exposed_of_work_;
   Breakdown b_;
 };
 
-Breakdown scaled_sum(const std::vector<Breakdown>& all) {
-  Breakdown sum;
-  for (const Breakdown& b : all) {
-    sum.compute += b.compute;
-    sum.exposed_tp += b.exposed_tp;
-    sum.exposed_cp += b.exposed_cp;
-    sum.exposed_ep += b.exposed_ep;
-    sum.exposed_pp += b.exposed_pp;
-    sum.exposed_dp += b.exposed_dp;
-    sum.bubble += b.bubble;
-    sum.optimizer += b.optimizer;
-    sum.other += b.other;
+// The mean over ranks; each entry stands for `weights` of them.
+Breakdown mean_of(const std::vector<Breakdown>& all, const std::vector<double>& weights) {
+  Breakdown mean;
+  double whole = 0;
+  for (const double w : weights) whole += w;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const double k = weights[i] / whole;
+    mean.compute += k * all[i].compute;
+    mean.exposed_tp += k * all[i].exposed_tp;
+    mean.exposed_cp += k * all[i].exposed_cp;
+    mean.exposed_ep += k * all[i].exposed_ep;
+    mean.exposed_pp += k * all[i].exposed_pp;
+    mean.exposed_dp += k * all[i].exposed_dp;
+    mean.bubble += k * all[i].bubble;
+    mean.optimizer += k * all[i].optimizer;
+    mean.other += k * all[i].other;
   }
-  const double k = 1.0 / static_cast<double>(all.size());
-  for (Seconds* part : {&sum.compute, &sum.exposed_tp, &sum.exposed_cp, &sum.exposed_ep, &sum.exposed_pp,
-                        &sum.exposed_dp, &sum.bubble, &sum.optimizer, &sum.other})
-    *part *= k;
-  return sum;
+  return mean;
+}
+
+// Lists to stages: the mean of a kind's lists.
+std::vector<Breakdown> by_kind(const std::vector<Breakdown>& lists, const Timeline& timeline, std::size_t kinds) {
+  if (timeline.lists.empty()) return lists;
+  std::vector<Breakdown> result;
+  for (std::size_t k = 0; k < kinds; ++k) {
+    std::vector<Breakdown> own;
+    std::vector<double> weights;
+    for (std::size_t l = 0; l < lists.size(); ++l) {
+      if (kind_of_list(timeline, l) != k) continue;
+      own.push_back(lists[l]);
+      weights.push_back(timeline.lists[l].ranks);
+    }
+    result.push_back(mean_of(own, weights));
+  }
+  return result;
 }
 
 ComputeSplit split_compute(const StepProgram& program, const PricedProgram& prices, Seconds compute,
@@ -197,13 +239,16 @@ ComputeSplit split_compute(const StepProgram& program, const PricedProgram& pric
   return split;
 }
 
+// All kinds stand for equally many ranks: those of a pipeline stage.
+double ranks_per_kind(const StepProgram& program) { return program.kinds.front().ranks; }
+
 }  // namespace
 
 Seconds step_time(const StepProgram& program, const Timeline& timeline) {
   if (!program.steps_overlap) return timeline.makespan;
   Seconds longest{};
-  for (std::size_t k = 0; k < program.kinds.size(); ++k) {
-    const Span window = window_of(program.kinds[k], timeline.spans[k]);
+  for (std::size_t l = 0; l < timeline.spans.size(); ++l) {
+    const Span window = window_of(program.kinds[kind_of_list(timeline, l)], timeline.spans[l]);
     longest = std::max(longest, window.end - window.start);
   }
   return longest;
@@ -214,10 +259,14 @@ TimeAnalysis analyse_time(const StepProgram& program, const PricedProgram& price
   TimeAnalysis analysis;
   analysis.step_time = step_time(program, timeline);
   std::vector<Seconds> exposed(program.works.size());
-  for (std::size_t k = 0; k < program.kinds.size(); ++k)
-    analysis.per_stage.push_back(
-        KindWalk(program, prices, timeline, k, exposed).run(analysis.step_time, program.steps_overlap));
-  analysis.mean = scaled_sum(analysis.per_stage);
+  for (std::size_t l = 0; l < timeline.spans.size(); ++l)
+    analysis.per_list.push_back(
+        KindWalk(program, prices, timeline, l, exposed).run(analysis.step_time, program.steps_overlap));
+  analysis.per_stage = by_kind(analysis.per_list, timeline, program.kinds.size());
+  analysis.mean = mean_of(analysis.per_stage, std::vector<double>(program.kinds.size(), 1.0));
+  // Work is counted once per kind, of which each rank's waiting is a share.
+  if (!timeline.lists.empty())
+    for (std::size_t w = 0; w < exposed.size(); ++w) exposed[w] *= 1.0 / ranks_per_kind(program);
   analysis.compute = split_compute(program, prices, analysis.mean.compute, uses);
   analysis.communication = communication_lines(program, prices, exposed, profile, analysis.mean, uses);
   return analysis;

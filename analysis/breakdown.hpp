@@ -18,7 +18,8 @@ Seconds step_time(const StepProgram& program, const Timeline& timeline);
 
 struct TimeAnalysis {
   Seconds step_time{};
-  std::vector<Breakdown> per_stage;  // each sums to the step time
+  std::vector<Breakdown> per_list;   // of the timeline's lists; each sums to the step time
+  std::vector<Breakdown> per_stage;  // the mean of a stage's ranks
   Breakdown mean;
   ComputeSplit compute;  // of the average rank
   std::vector<CommunicationLine> communication;

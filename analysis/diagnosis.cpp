@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "analysis/inputs_hash.hpp"
+#include "analysis/rank_words.hpp"
 #include "analysis/simulate.hpp"
 #include "sim/plan/schedule.hpp"
 
@@ -179,6 +180,7 @@ std::vector<Experiment> run_candidates(const Job& job, const Routes& routes, con
   std::vector<Experiment> done;
   const Candidates candidates(job, now);
   Job changed = job;
+  changed.cluster.stragglers = {};
   for (const Candidate& candidate : candidates.all()) {
     changed.plan = candidate.plan;
     if (!check_plan(changed.plan, changed.model, changed.workload, changed.cluster).empty()) continue;
@@ -190,6 +192,15 @@ std::vector<Experiment> run_candidates(const Job& job, const Routes& routes, con
     return a.predicted_step < b.predicted_step;
   });
   return done;
+}
+
+// Candidates are simulated one rank per stage on links of their own; where the step was simulated otherwise, what
+// counts is by how much a candidate beats the plan in the same terms.
+void relate(const Job& job, const Routes& routes, Seconds step_time, std::vector<Experiment>& experiments) {
+  Job alike = job;
+  alike.cluster.stragglers = {};
+  const double factor = step_time / simulate_step(alike, routes).result.step_time;
+  for (Experiment& e : experiments) e.predicted_step *= factor;
 }
 
 std::string reason_of(const StepResult& r, const Experiment& best) {
@@ -220,8 +231,11 @@ StepResult diagnosed(const Job& job, const Routes& routes, StepResult result) {
   Diagnosis& d = result.diagnosis;
   d.bound = bound_of(result);
   d.evidence = evidence_of(result);
+  for (std::string& line : straggler_evidence(result, job.cluster.gpus_per_node()))
+    d.evidence.push_back(std::move(line));
   d.slow_path = slow_path_of(result);
   d.experiments = run_candidates(job, routes, resolved(job.plan, job.model, job.cluster));
+  if (!result.ranks.empty()) relate(job, routes, result.step_time, d.experiments);
   if (!d.experiments.empty()) d.reason = reason_of(result, d.experiments.front());
   return result;
 }

@@ -41,12 +41,29 @@ void add_cluster(Hash& h, const Cluster& c) {
   h.add(c.fabric.network);
 }
 
+// Adds nothing to the hash of a healthy cluster.
+void add_stragglers(Hash& h, const Stragglers& s) {
+  if (s == Stragglers{}) return;
+  for (const SlowGpu& slow : s.gpus) {
+    h.add(static_cast<double>(slow.gpu));
+    h.add(slow.speed);
+  }
+  h.add("links");
+  for (const DegradedLink& link : s.links)
+    for (double v : {static_cast<double>(link.part), static_cast<double>(link.node), static_cast<double>(link.index),
+                     link.bandwidth})
+      h.add(v);
+  h.add(s.jitter);
+  h.add(fmt::format("{}", s.seed));
+}
+
 }  // namespace
 
 std::string inputs_hash(const Job& job) {
   Hash h;
   h.add(to_yaml(job.model));
   add_cluster(h, job.cluster);
+  add_stragglers(h, job.cluster.stragglers);
   h.add(static_cast<double>(job.workload.sequence_length));
   h.add(name(job.workload.precision));
   h.add(name(job.workload.fp8_recipe));

@@ -92,7 +92,8 @@ std::vector<StageMemoryCurve> memory_curves(const StepProgram& program, const Ti
                                             const Profile& profile) {
   std::vector<StageMemoryCurve> curves;
   for (std::size_t k = 0; k < program.kinds.size(); ++k)
-    curves.push_back(curve_of(program, program.kinds[k], timeline.spans[k], profile.device.blas_workspace));
+    curves.push_back(
+        curve_of(program, program.kinds[k], timeline.spans[list_of_kind(timeline, k)], profile.device.blas_workspace));
   return curves;
 }
 

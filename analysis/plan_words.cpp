@@ -20,6 +20,13 @@ std::string_view title(Axis axis) {
   return "?";
 }
 
+std::string placement_setting(const Plan& plan) {
+  constexpr std::size_t most_listed = 1024;
+  if (plan.placement != PlacementKind::device_list) return fmt::format("placement: {}", name(plan.placement));
+  if (plan.placement_devices.size() > most_listed) return "placement: {devices: [...]}, see --json";
+  return fmt::format("placement: {{devices: [{}]}}", fmt::join(plan.placement_devices, ", "));
+}
+
 std::string plan_line(const Plan& plan) {
   std::string text = fmt::format("tp {} · pp {}", plan.tensor_parallel, plan.pipeline_parallel);
   const auto add = [&text](std::string_view word) { text += fmt::format(" · {}", word); };

@@ -106,6 +106,49 @@ Json curve_object(const StageMemoryCurve& curve) {
   return object;
 }
 
+// Of a placement search; the devices are those of every rank, whatever kind of placement puts them there.
+Json placement_object(const SimulatedStep& step) {
+  const PlacementGain& gain = *step.result.placement;
+  Json devices = Json::array();
+  for (const DeviceId device : step.layout.device) devices.push_back(device.value);
+  return {{"kind", name(step.plan.placement)},
+          {"rank_order", step.plan.rank_order},
+          {"devices", std::move(devices)},
+          {"gain_over_packed",
+           {{"step", gain.saved()},
+            {"step_time_s", gain.step.value},
+            {"packed_step_time_s", gain.packed_step.value},
+            {"exposed_communication_s", gain.exposed.value},
+            {"packed_exposed_communication_s", gain.packed_exposed.value}}},
+          {"evaluated", gain.evaluated},
+          {"equivalent", gain.equivalent}};
+}
+
+Json ranks_array(const StepResult& result) {
+  Json ranks = Json::array();
+  for (const RankResult& r : result.ranks)
+    ranks.push_back({{"rank", r.rank},
+                     {"ranks", r.ranks},
+                     {"stage", r.stage},
+                     {"gpu", r.device},
+                     {"kernel_slowdown", r.slowdown},
+                     {"breakdown_s", breakdown_object(r.breakdown)}});
+  return ranks;
+}
+
+Json links_array(const StepResult& result) {
+  Json links = Json::array();
+  for (const LinkPressure& l : result.links)
+    links.push_back({{"link", l.link},
+                     {"class", name(l.link_class)},
+                     {"wanted_gbps", l.wanted.value * 1e-9},
+                     {"carries_gbps", l.carries.value * 1e-9},
+                     {"health", l.health},
+                     {"communicators", l.communicators},
+                     {"users", l.users}});
+  return links;
+}
+
 Json experiment_object(const Experiment& experiment) {
   return {{"change", experiment.change},
           {"setting", experiment.setting},
@@ -189,6 +232,11 @@ std::string report_json(const Job& job, const SimulatedStep& step) {
                  {"wall_time_s", r.wall_time.value},
                  {"inputs_hash", r.inputs_hash}};
   add_inputs(object, job, step.plan);
+  if (!r.ranks.empty()) {
+    object["ranks"] = ranks_array(r);
+    object["links"] = links_array(r);
+  }
+  if (r.placement) object["placement"] = placement_object(step);
   object["profile"] = profile_object(job.profile);
   object["version"] = version();
   return dumped(object);

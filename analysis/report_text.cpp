@@ -10,8 +10,10 @@ namespace trainyard {
 std::string report_text(const Job& job, const SimulatedStep& step, const TextStyle& style) {
   const StepResult& result = step.result;
   std::string text = headline_section(job, step, style);
+  text += placement_section(step, style);
   text += breakdown_section(result, style);
   text += stages_section(step, style);
+  text += ranks_section(job, result, style);
   text += communication_section(result, style);
   if (!result.memory.stages.empty())
     text += heading("Memory per GPU at its peak, GiB", style) + memory_section(result.memory, style);

@@ -97,6 +97,25 @@ std::string headline_section(const Job& job, const SimulatedStep& step, const Te
   return text;
 }
 
+std::string placement_section(const SimulatedStep& step, const TextStyle& style) {
+  if (!step.result.placement) return {};
+  const PlacementGain& gain = *step.result.placement;
+  const TimeScale scale(gain.packed_step);
+  std::string text = heading("Placement", style);
+  text += labelled("vs packed",
+                   fmt::format("{} step ({} → {}), exposed communication {} → {}", signed_percent(-gain.saved()),
+                               scale.with_unit(gain.packed_step), scale.with_unit(gain.step),
+                               to_text(gain.packed_exposed), to_text(gain.exposed)),
+                   style);
+  text += labelled("searched",
+                   fmt::format("{} distinct placements simulated, {} more recognised as equivalent to one of them",
+                               gain.evaluated, gain.equivalent),
+                   style);
+  text += labelled("plan", fmt::format("rank_order: {}", step.plan.rank_order), style);
+  text += labelled("", placement_setting(step.plan), style);
+  return text;
+}
+
 std::string breakdown_section(const StepResult& result, const TextStyle& style) {
   const Breakdown& b = result.breakdown;
   const TimeScale scale(result.step_time);

@@ -10,6 +10,7 @@
 #include "analysis/memory_ledger.hpp"
 #include "models/model_flops.hpp"
 #include "sim/engine/engine.hpp"
+#include "sim/engine/fluid_engine.hpp"
 #include "sim/engine/pass_costs.hpp"
 #include "sim/plan/communication_paths.hpp"
 
@@ -86,17 +87,45 @@ double executed_flops(const StepProgram& program, const std::vector<std::int64_t
   return total / static_cast<double>(program.kinds.size());
 }
 
+void run_ranks_of(const Job& job, const Routes& routes, const Prepared& p, const EngineChoice& engine,
+                  SimulatedStep& step) {
+  const LinkMap links(routes);
+  const CommGroups groups(p.plan, p.layout, p.paths, job.model.moe.has_value());
+  const EngineContext context{&p.layout, &groups, &links, &p.profile()};
+  const LinkSharing sharing = engine.kind == EngineKind::fluid ? LinkSharing::on : LinkSharing::fair_share;
+  RankRuns runs = run_every_rank(step.program, p.pricing(), context, sharing, engine.fold ? Folding::on : Folding::off);
+  step.prices = std::move(runs.prices);
+  step.timeline = std::move(runs.timeline);
+  step.result.links = std::move(runs.links);
+}
+
+std::vector<RankResult> rank_results(const Timeline& timeline, const RankLayout& layout, const StepProgram& program,
+                                     const std::vector<Breakdown>& lists) {
+  std::vector<RankResult> results;
+  for (std::size_t l = 0; l < lists.size(); ++l) {
+    const Timeline::List& list = timeline.lists[l];
+    results.push_back({list.representative.value, list.ranks, program.kinds[kind_of_list(timeline, l)].stage.value,
+                       layout.device[list.representative.index()].value, list.slowdown, lists[l]});
+  }
+  return results;
+}
+
 }  // namespace
 
-SimulatedStep simulate_step(const Job& job, const Routes& routes, Granularity granularity) {
+SimulatedStep simulate_step(const Job& job, const Routes& routes, Granularity granularity, const EngineChoice& engine) {
   const auto begin = std::chrono::steady_clock::now();
   Prepared p = prepare(job, routes);
   const Profile& profile = p.profile();
   const StepInputs inputs = p.inputs();
   SimulatedStep step;
   step.program = build_step(inputs, granularity);
-  step.prices = price(step.program, p.pricing());
-  step.timeline = run_analytic(step.program, step.prices);
+  const bool every_rank = engine.every_rank || engine.kind == EngineKind::fluid || job.cluster.stragglers.any();
+  if (every_rank) {
+    run_ranks_of(job, routes, p, engine, step);
+  } else {
+    step.prices = price(step.program, p.pricing());
+    step.timeline = run_analytic(step.program, step.prices);
+  }
   const std::vector<std::int64_t> uses = work_uses(step.program);
   TimeAnalysis time = analyse_time(step.program, step.prices, step.timeline, profile, uses);
   StepResult& r = step.result;
@@ -109,10 +138,11 @@ SimulatedStep simulate_step(const Job& job, const Routes& routes, Granularity gr
   r.breakdown = time.mean;
   r.compute = time.compute;
   r.per_stage = std::move(time.per_stage);
+  if (every_rank) r.ranks = rank_results(step.timeline, p.layout, step.program, time.per_list);
   r.communication = std::move(time.communication);
   r.memory = memory_ledger(step.program, profile, job.cluster.gpu_memory);
-  r.engine = "analytic";
-  r.events = static_cast<std::int64_t>(step.program.instruction_count());
+  r.engine = engine.kind == EngineKind::fluid ? "fluid" : "analytic";
+  for (const std::vector<Span>& list : step.timeline.spans) r.events += static_cast<std::int64_t>(list.size());
   r.warnings = job.warnings;
   for (std::string& warning : measured_range_warnings(step.program, profile.device))
     r.warnings.push_back(std::move(warning));

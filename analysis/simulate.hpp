@@ -12,6 +12,15 @@
 
 namespace trainyard {
 
+enum class EngineKind { analytic, fluid };
+struct EngineChoice {
+  EngineKind kind = EngineKind::analytic;
+  // Simulate ranks instead of one per stage: always by the fluid engine, by the analytic one if asked or if the cluster
+  // has stragglers. `fold`: ranks that cannot be told apart are simulated once.
+  bool every_rank = false;
+  bool fold = true;
+};
+
 // Everything a writer may need, of one simulated step.
 struct SimulatedStep {
   Plan plan;  // resolved
@@ -23,7 +32,9 @@ struct SimulatedStep {
 };
 
 // The plan must have passed check_plan. Routes are of job.cluster; build them once for many plans.
-SimulatedStep simulate_step(const Job& job, const Routes& routes, Granularity granularity = Granularity::block);
+// Throws NetworkError if the fluid engine cannot be had.
+SimulatedStep simulate_step(const Job& job, const Routes& routes, Granularity granularity = Granularity::block,
+                            const EngineChoice& engine = {});
 
 // The memory ledger alone, as `trainyard memory` prints it: no engine run.
 MemoryLedger memory_of(const Job& job, const Routes& routes);

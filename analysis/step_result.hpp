@@ -2,11 +2,14 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "analysis/placement_gain.hpp"
 #include "sim/base/hardware.hpp"
 #include "sim/base/units.hpp"
+#include "sim/engine/link_pressure.hpp"
 #include "sim/plan/plan.hpp"
 #include "sim/program/instruction.hpp"
 
@@ -93,6 +96,17 @@ struct Diagnosis {
   friend bool operator==(const Diagnosis&, const Diagnosis&) = default;
 };
 
+// One rank, or several that cannot be told apart.
+struct RankResult {
+  int rank = 0;   // the first of them
+  int ranks = 1;  // how many
+  int stage = 0;
+  int device = 0;         // GPU of the cluster
+  double slowdown = 1.0;  // of its kernels, as the cluster says
+  Breakdown breakdown;    // sums to the step time
+  friend bool operator==(const RankResult&, const RankResult&) = default;
+};
+
 struct StepResult {
   Seconds step_time{};
   Seconds step_time_p10{};
@@ -108,11 +122,14 @@ struct StepResult {
   std::vector<CommunicationLine> communication;
   MemoryLedger memory;
   Diagnosis diagnosis;
-  std::string engine;                 // "analytic"
-  std::int64_t events = 0;            // instructions executed, of all rank kinds
-  Seconds wall_time{};                // what the prediction took
-  std::string inputs_hash;            // 16 hex digits over the resolved inputs
-  std::vector<std::string> warnings;  // topology oddities, extrapolations, defaults taken
+  std::optional<PlacementGain> placement;  // of a search for one (analysis/placement)
+  std::vector<RankResult> ranks;           // of engines that simulate every rank; else empty
+  std::vector<LinkPressure> links;         // most wanted first, one of every kind of link; of such engines
+  std::string engine;                      // "analytic", "fluid"
+  std::int64_t events = 0;                 // instructions executed, of all rank kinds
+  Seconds wall_time{};                     // what the prediction took
+  std::string inputs_hash;                 // 16 hex digits over the resolved inputs
+  std::vector<std::string> warnings;       // topology oddities, extrapolations, defaults taken
   friend bool operator==(const StepResult&, const StepResult&) = default;
 };
 

@@ -84,7 +84,7 @@ class SliceWriter {
     std::int64_t free_from = 0;  // rounding keeps order; this guards against spans that touch within float noise
     for (std::size_t i = 0; i < instructions.size(); ++i) {
       if (instructions[i].stream != stream) continue;
-      const Span& span = step_.timeline.spans[kind][i];
+      const Span& span = step_.timeline.spans[list_of_kind(step_.timeline, kind)][i];
       const std::int64_t begin = std::max(nanoseconds(span.start), free_from);
       free_from = std::max(nanoseconds(span.end), begin);
       write_slice(instructions[i], paired_forward(step_.program.kinds[kind], InstructionId(i)),
@@ -130,7 +130,7 @@ void write_memory(PerfettoPackets& packets, const SimulatedStep& step, std::size
   for (std::size_t i = 0; i < rank_kind.instructions.size(); ++i) {
     const std::int32_t memory = rank_kind.instructions[i].memory;
     if (memory < 0) continue;
-    const Span& span = step.timeline.spans[kind][i];
+    const Span& span = step.timeline.spans[list_of_kind(step.timeline, kind)][i];
     for (const MemoryChange& change : step.program.memory_changes[static_cast<std::size_t>(memory)]) {
       if (change.at_start != Bytes{}) changes.emplace_back(nanoseconds(span.start), change.at_start.value);
       if (change.at_end != Bytes{}) changes.emplace_back(nanoseconds(span.end), change.at_end.value);

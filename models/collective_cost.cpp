@@ -1,32 +1,23 @@
 #include "models/collective_cost.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 
 #include "models/collective_curve.hpp"
+#include "models/collective_links.hpp"
+#include "models/nccl_tuner.hpp"
 
 namespace trainyard {
 namespace {
 
-struct Setting {
-  CollectiveKind kind;
-  Bytes size;
-  const std::vector<Tier>& tiers;
-  const DeviceProfile& device;
-  const NetworkProfile& network;
-  int ranks;
-  Bytes outside{-1.0};
-};
+constexpr double gigabyte = 1e9;
+constexpr double microsecond = 1e-6;
+constexpr double tree_share = 0.92;  // NCCL's tuning model: tree bandwidth relative to ring
+constexpr double unlimited = std::numeric_limits<double>::infinity();
+constexpr int most_heads = 8;  // GPUs of a node that NCCL's limits per channel of NVLS count
 
-constexpr double tree_bandwidth = 0.92;  // NCCL's tuning model: tree bandwidth relative to ring
-constexpr Seconds unavailable{std::numeric_limits<double>::infinity()};
-
-bool crosses_network(LinkClass link) { return link == LinkClass::net || link == LinkClass::spine; }
-bool is_nvlink(LinkClass link) { return link == LinkClass::nvlink || link == LinkClass::c2c; }
-
-double efficiency(const Tier& tier, const Setting& s) {
+double efficiency(const Tier& tier, const CollectiveSetting& s) {
   switch (tier.link) {
     case LinkClass::nvlink:
     case LinkClass::c2c:
@@ -45,40 +36,82 @@ double efficiency(const Tier& tier, const Setting& s) {
   return 0;
 }
 
-Seconds step_latency(const Tier& tier, const Setting& s) {
-  if (crosses_network(tier.link)) return s.network.step_latency + tier.latency;
-  if (is_nvlink(tier.link)) return s.device.collective_step + tier.latency;
-  return s.network.pcie_latency + tier.latency;
-}
-
-// Steps of the ring that cross tier i: ranks_i - 1 per enclosing island of the ring's single path, n - 1 in all.
-Seconds ring_latency(const Setting& s, double rounds) {
-  Seconds total = s.device.collective_base;
-  double outer = s.ranks;  // islands of this tier
-  for (const Tier& tier : s.tiers) {
-    outer /= tier.ranks;
-    total += rounds * outer * (tier.ranks - 1) * step_latency(tier, s);
-  }
-  return total;
-}
-
-BytesPerSecond ring_bandwidth(const Setting& s) {
-  BytesPerSecond worst(std::numeric_limits<double>::infinity());
+// Bus bandwidths of a ring inside the nodes and of all NICs of a node, GB/s; infinite where there is no such level.
+NcclLinks achieved_links(const CollectiveSetting& s) {
+  NcclLinks links{unlimited, unlimited};
   double inner = 1;
   for (const Tier& tier : s.tiers) {
-    worst = std::min(worst, efficiency(tier, s) * inner * tier.bandwidth);
+    const double here = efficiency(tier, s) * inner * tier.bandwidth.value / gigabyte;
+    double& level = crosses_network(tier.link) ? links.network : links.inside;
+    if (tier.ranks > 1) level = std::min(level, here);
     inner *= tier.ranks;
   }
-  return worst;
+  return links;
 }
 
-// The tier on which one round of the message takes longest: its hop and the bytes that cross it.
-LinkClass slowest_link(const Setting& s) {
+// Share of the NICs' rate that is left to an all-reduce of more than two nodes that drives all their NICs.
+double uncongested(const CollectiveSetting& s, const NcclGroup& g) {
+  if (g.nodes <= 2 || !(s.network.congestion > 0)) return 1;
+  return std::pow(1 - std::min(s.network.congestion, 0.5), std::log2(g.nodes / 2.0));
+}
+
+// Channels of the tree: one per NIC. A tier does not say how many NICs its bandwidth is; where a rank's share is less
+// than a NIC of 200 Gb/s, two GPUs behind a PCIe switch are taken to share one.
+double tree_channels(const CollectiveSetting& s, const NcclGroup& g) {
+  constexpr BytesPerSecond whole_nic = 25_GBps;
+  constexpr int fewest = 2;
+  if (g.nodes == 1) return std::numeric_limits<double>::infinity();
+  const bool shared = s.tiers.back().bandwidth < whole_nic;
+  return std::max(shared ? g.per_node / 2 : g.per_node, fewest);
+}
+
+NcclRates achieved_rates(const CollectiveSetting& s, const NcclGroup& g, const NcclRates& assumed) {
+  const NcclLinks links = achieved_links(s);
+  NcclRates rates = assumed;  // for the channels
+  const double nics = links.network * uncongested(s, g);
+  const bool crowded = s.kind == CollectiveKind::all_reduce && g.per_node > 1;
+  rates.ring = std::min(links.inside, crowded ? nics : links.network);
+  // Between two nodes a tree sends S out of a node once where a ring sends it twice.
+  const double out_once = g.nodes == 2 ? 2 : 1;
+  const double kernels = tree_channels(s, g) * nccl_tree_limit(g.generation, g.nodes);
+  rates.tree = std::min(tree_share * std::min(links.inside, out_once * nics), kernels);
+  const bool reduces_in_switch = s.kind == CollectiveKind::all_reduce && g.multicast && g.per_node > 2;
+  const double multicast = reduces_in_switch ? s.device.multicast_gain * links.inside : 0.0;
+  rates.nvls = g.nodes == 1 && s.device.multicast_gain > 1 ? multicast : 0.0;
+  rates.nvls_tree = 0;
+  if (g.nodes == 1 || s.device.multicast_gain <= 1) return rates;
+  const double heads = std::min(g.per_node, most_heads) * nccl_nvls_tree_limit(g.generation, g.nodes);
+  rates.nvls_tree = std::min({multicast, out_once * nics, heads});
+  if (g.in_network_reduction) rates.nvls = std::min(multicast, links.network);
+  return rates;
+}
+
+NcclLatencies achieved_latencies(const CollectiveSetting& s, const NcclGroup& g) {
+  constexpr double table_step = 14.0;  // NCCL's step of protocol Simple over its reference network, microseconds
+  NcclLatencies l;
+  const double step = s.network.step_latency.value / microsecond;
+  l.between = std::min(step / table_step, 1.0);
+  l.between_added = std::max(step - table_step, 0.0);
+  l.inside = s.device.collective_latency;
+  Seconds stated{};
+  for (const Tier& tier : s.tiers)
+    if (crosses_network(tier.link) && tier.ranks > 1) stated = std::max(stated, tier.latency);
+  l.between_added += stated.value / microsecond;
+  if (g.multicast) {
+    l.multicast = s.device.multicast_latency.value / microsecond;
+    l.multicast_step = s.device.multicast_step.value / microsecond;
+  }
+  l.smooth = true;
+  return l;
+}
+
+// The tier on which one round of the message takes longest: the bytes that cross it.
+LinkClass slowest_link(const CollectiveSetting& s) {
   LinkClass link = LinkClass::nvlink;
-  Seconds longest(-1);
+  double longest = -1;
   double inner = 1;
   for (const Tier& tier : s.tiers) {
-    const Seconds here = step_latency(tier, s) + s.size / (efficiency(tier, s) * inner * tier.bandwidth);
+    const double here = 1 / (efficiency(tier, s) * inner * tier.bandwidth.value);
     if (tier.ranks > 1 && here >= longest) {
       longest = here;
       link = tier.link;
@@ -88,120 +121,42 @@ LinkClass slowest_link(const Setting& s) {
   return link;
 }
 
-Seconds ring(const Setting& s) {
-  // A reduce-scatter pass and an all-gather pass; the profile's step is that of a whole all-reduce round.
-  const double rounds = s.kind == CollectiveKind::all_reduce ? 1.0 : 0.5;
-  return ring_latency(s, rounds) + bus_factor(s.kind, s.ranks) * s.size / ring_bandwidth(s);
+CollectiveCost by_nccl(const CollectiveSetting& s) {
+  const NcclGroup group = nccl_group(s.tiers, s.device, s.network);
+  const NcclLinks links = nccl_links(s.tiers, group.generation);
+  NcclRates assumed;
+  if (group.in_network_reduction)
+    assumed = nccl_rates(s.kind, group, links);
+  else
+    assumed.channels = nccl_ring_graph(group, links).channels;
+  assumed.multicast_channels = nccl_multicast_channels(group);
+  const NcclChoice choice =
+      fastest_nccl(s.kind, s.size, group, achieved_rates(s, group, assumed), achieved_latencies(s, group));
+  return {choice.time, name(choice.algorithm), slowest_link(s), name(choice.protocol), choice.latency, choice.channels};
 }
 
-Seconds multicast(const Setting& s) {
-  if (s.kind != CollectiveKind::all_reduce || s.tiers.size() != 1 || !s.tiers.front().multicast || s.ranks < 3 ||
-      s.device.multicast_gain <= 1)
-    return unavailable;
-  return s.device.multicast_latency +
-         bus_factor(s.kind, s.ranks) * s.size / (s.device.multicast_gain * ring_bandwidth(s));
+CollectiveCost by_curve(const CollectiveSetting& s, Seconds measured) {
+  CollectiveCost cost{measured, "pairwise", LinkClass::nvlink};
+  cost.measured = true;
+  if (s.kind == CollectiveKind::all_to_all) return cost;
+  const NcclChoice choice = nccl_tune(s.kind, s.size, s.tiers, s.device, s.network);
+  cost.algorithm = name(choice.algorithm);
+  cost.protocol = name(choice.protocol);
+  cost.latency = std::min(choice.latency, measured);
+  cost.channels = choice.channels;
+  return cost;
 }
 
-Seconds hierarchical(const Setting& s) {
-  if (s.kind != CollectiveKind::all_reduce || s.tiers.size() < 2) return unavailable;
-  Seconds total = s.device.collective_base;
-  Bytes size = s.size;
-  for (const Tier& tier : s.tiers) {
-    const double pass = bus_factor(CollectiveKind::all_reduce, tier.ranks);
-    total += (tier.ranks - 1) * step_latency(tier, s) + pass * size / (efficiency(tier, s) * tier.bandwidth);
-    size = size / static_cast<double>(tier.ranks);
-  }
-  return total;
+CollectiveCost by_pairs(const CollectiveSetting& s) {
+  const bool exchange = s.kind == CollectiveKind::all_to_all;
+  const DirectTransfer direct = exchange ? all_to_all(s) : neighbour_exchange(s);
+  CollectiveSetting empty = s;
+  empty.size = Bytes(0);
+  empty.outside = Bytes(std::min(s.outside.value, 0.0));
+  const Seconds latency = (exchange ? all_to_all(empty) : neighbour_exchange(empty)).time;
+  const std::string_view algorithm = !exchange ? "neighbour" : s.outside.value >= 0 ? "two-hop" : "pairwise";
+  return {direct.time, algorithm, direct.slowest, {}, latency};
 }
-
-Seconds tree(const Setting& s) {
-  if (s.kind != CollectiveKind::all_reduce || !crosses_network(s.tiers.back().link)) return unavailable;
-  Seconds latency = s.device.collective_base;
-  for (const Tier& tier : s.tiers) latency += 2.0 * std::log2(static_cast<double>(tier.ranks)) * step_latency(tier, s);
-  return latency + bus_factor(s.kind, s.ranks) * s.size / (tree_bandwidth * ring_bandwidth(s));
-}
-
-// --- all-to-all ---
-
-double direct_efficiency(const Tier& tier, const Setting& s) {
-  const bool fused = s.outside.value >= 0;
-  if (is_nvlink(tier.link)) return fused ? s.device.dispatch_efficiency : s.device.all_to_all_efficiency;
-  if (!crosses_network(tier.link)) return s.network.pcie_efficiency;
-  const double nic = fused ? s.network.p2p_efficiency : s.network.all_to_all_efficiency;
-  return tier.link == LinkClass::spine ? nic * s.network.routing_efficiency : nic;
-}
-
-// What of a rank's message crosses a tier whose islands below hold `inner` ranks and whose own holds `outer`. Links
-// inside a node carry what stays there; a network's upper level carries what its NICs carried before.
-Bytes direct_bytes(const Tier& tier, const Setting& s, double inner, double outer, double island) {
-  const double n = s.ranks;
-  if (!crosses_network(tier.link)) {
-    return (outer - inner) / (s.outside.value >= 0 ? island : n) * s.size;
-  }
-  if (s.outside.value < 0) return (n - inner) / n * s.size;
-  return n > island ? (n - inner) / (n - island) * s.outside : Bytes(0);
-}
-
-// The first hop of a message to another node, and a handshake for every peer.
-Seconds direct_latency(const Setting& s, double island) {
-  Seconds total = s.device.collective_base + (island - 1) * s.device.all_to_all_peer;
-  if (s.ranks > island) {
-    // The fused dispatcher talks to the rank with its own index in every node and leaves the rest to that one.
-    const double peers = s.outside.value >= 0 ? s.ranks / island - 1 : s.ranks - island;
-    total += s.network.p2p_latency + peers * s.network.all_to_all_peer;
-  }
-  for (const Tier& tier : s.tiers) total += tier.latency;
-  return total;
-}
-
-struct Direct {
-  Seconds time{};
-  LinkClass slowest = LinkClass::nvlink;
-};
-Direct all_to_all(const Setting& s) {
-  double island = 1;  // ranks that reach each other without the network
-  for (const Tier& tier : s.tiers)
-    if (!crosses_network(tier.link)) island *= tier.ranks;
-  Direct result;
-  Seconds longest(-1);
-  double inner = 1;
-  for (const Tier& tier : s.tiers) {
-    const double outer = inner * tier.ranks;
-    const Seconds here = direct_bytes(tier, s, inner, outer, island) / (direct_efficiency(tier, s) * tier.bandwidth);
-    if (tier.ranks > 1 && here > longest) {
-      longest = here;
-      result.slowest = tier.link;
-    }
-    inner = outer;
-  }
-  result.time = direct_latency(s, island) + std::max(longest, Seconds(0));
-  return result;
-}
-
-Seconds hop_time(Bytes size, const Tier& tier, const DeviceProfile& device, const NetworkProfile& network) {
-  if (crosses_network(tier.link))
-    return network.p2p_latency + tier.latency + size / (network.p2p_efficiency * tier.bandwidth);
-  if (is_nvlink(tier.link))
-    return device.collective_step + tier.latency + size / (device.reduction_efficiency * tier.bandwidth);
-  return network.pcie_latency + tier.latency + size / (network.pcie_efficiency * tier.bandwidth);
-}
-
-Direct neighbour(const Setting& s) {
-  Direct result{Seconds(-1), LinkClass::nvlink};
-  for (const Tier& tier : s.tiers) {
-    if (tier.ranks <= 1) continue;
-    const Seconds here = hop_time(s.size, tier, s.device, s.network);
-    if (here > result.time) result = {here, tier.link};
-  }
-  return result;
-}
-
-struct Algorithm {
-  std::string_view name;
-  Seconds (*time)(const Setting&);
-};
-constexpr std::array algorithms = {Algorithm{"ring", ring}, Algorithm{"nvls", multicast},
-                                   Algorithm{"hierarchical", hierarchical}, Algorithm{"tree", tree}};
 
 }  // namespace
 
@@ -231,34 +186,14 @@ Bytes ring_bytes_sent(CollectiveKind kind, Bytes size, int ranks) { return bus_f
 
 CollectiveCost collective_cost(CollectiveKind kind, Bytes size, const std::vector<Tier>& tiers,
                                const DeviceProfile& device, const NetworkProfile& network, Bytes outside) {
-  const Setting setting{kind, size, tiers, device, network, group_size(tiers), outside};
+  const CollectiveSetting setting{kind, size, tiers, device, network, group_size(tiers), outside};
   if (setting.ranks <= 1 || size.value <= 0) return {Seconds(0), "none", LinkClass::nvlink};
   // Curves are of one NVLink domain and of NCCL; what crosses nodes, and fused dispatchers, follow the formulas.
   if (tiers.size() == 1 && outside.value < 0)
     if (const auto measured = measured_collective_time(kind, size, tiers.front(), device))
-      return {*measured, "measured", LinkClass::nvlink};
-  if (kind == CollectiveKind::all_to_all) {
-    const Direct direct = all_to_all(setting);
-    return {direct.time, outside.value >= 0 ? "two-hop" : "pairwise", direct.slowest};
-  }
-  if (kind == CollectiveKind::send_receive) {
-    const Direct direct = neighbour(setting);
-    return {direct.time, "neighbour", direct.slowest};
-  }
-  CollectiveCost best{unavailable, "none", slowest_link(setting)};
-  for (const Algorithm& algorithm : algorithms) {
-    const Seconds time = algorithm.time(setting);
-    if (time < best.time) {
-      best.time = time;
-      best.algorithm = algorithm.name;
-    }
-  }
-  return best;
-}
-
-Seconds send_time(Bytes size, const std::vector<Tier>& tiers, const DeviceProfile& device,
-                  const NetworkProfile& network) {
-  return tiers.empty() ? Seconds(0) : hop_time(size, tiers.back(), device, network);
+      return by_curve(setting, *measured);
+  if (kind == CollectiveKind::all_to_all || kind == CollectiveKind::send_receive) return by_pairs(setting);
+  return by_nccl(setting);
 }
 
 }  // namespace trainyard

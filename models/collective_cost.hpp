@@ -1,21 +1,27 @@
 // Seconds of a collective or a send alone on its links, from the tiers its group crosses.
 //
-// One NVLink domain whose device profile has a measured curve of the operation: that curve (collective_curve.hpp).
-// Elsewhere closed forms:
-//
 // Sizes S are NCCL's: all-reduce the buffer, all-gather and reduce-scatter the gathered buffer, all-to-all and
-// send-receive what a rank sends. A ring over several tiers enters and leaves an island once per direction with the
-// bandwidth of all its members, so its speed is B = min over tiers of efficiency * bandwidth * (ranks below the tier).
-//   ring        t = α(steps) + f S / B          f = 2(n-1)/n all-reduce, (n-1)/n all-gather and reduce-scatter
-//   multicast   t = α_mc + f S / (gain B)       all-reduce inside one NVLink-SHARP domain
-//   hierarchy   reduce-scatter inside, all-reduce of S/k across, all-gather inside
-//   tree        t = 2 log2(islands) hops + f S / (0.92 B)   all-reduce across nodes
-//   pairwise    t = α + peers α_peer + max over tiers of S (n - ranks that a lower tier reaches) / n / (η B_tier)
-//               all-to-all: every rank sends to all others at once, each message on the tier where the two meet
-//   two-hop     the same, but S_outside bytes leave the island and S (g-1)/g move inside it, g ranks to the island:
-//               DeepEP sends a token to a node once and forwards it there over NVLink
-//   neighbour   t = α + S / (η B_tier) on the slowest tier between ring neighbours   send-receive
-// All-reduce takes the fastest, as NCCL's tuner does. Formulas: Thakur et al. 2005; NCCL's tuning model; DeepEP.
+// send-receive what a rank sends.
+//
+// All-reduce, all-gather, reduce-scatter and broadcast follow NCCL: the least t = latency + S / bandwidth over its
+// algorithms and protocols (nccl_tuner.hpp), with bandwidths that were achieved. A ring over several tiers enters and
+// leaves an island once per direction with the bandwidth of all its members, so its bus bandwidth is
+// B = min over tiers of efficiency * bandwidth * (ranks below the tier). In bus bandwidth, g ranks to the node:
+//   ring      B
+//   tree      0.92 min(B inside, D), D = g NICs (twice that between two nodes, where a node sends S once only)
+//   nvls      multicast gain * B inside one NVLink domain; with SHARP between nodes at most g NICs
+//   nvls-tree min(nvls, D)
+// each at most what NCCL's kernels drive per channel. That tree and NVLS beat line rate on two nodes is measured:
+// 469 GB/s on 2 x 8 H100 over 400 GB/s of NICs. Inside one NVLink domain whose device profile has a measured curve of
+// the operation the time is the curve's (collective_curve.hpp), the algorithm NCCL's tuner's.
+//
+//   pairwise  t = α + peers α_peer + max over tiers of S (n - ranks that a lower tier reaches) / n / (η B_tier)
+//             all-to-all: every rank sends to all others at once, each message on the tier where the two meet
+//   two-hop   the same, but S_outside bytes leave the island and S (g-1)/g move inside it, g ranks to the island:
+//             DeepEP sends a token to a node once and forwards it there over NVLink
+//   neighbour t = α + S / (η B_tier) on the slowest tier between ring neighbours   send-receive
+//
+// The time never falls as S grows. Formulas: Thakur et al. 2005; NCCL's tuning model; DeepEP.
 #pragma once
 
 #include <string_view>
@@ -29,12 +35,13 @@ namespace trainyard {
 
 struct CollectiveCost {
   Seconds time{};
-  std::string_view algorithm;  // "ring", "nvls", "hierarchical", "tree", "pairwise", "two-hop", "neighbour",
-                               // "measured", "none"
+  std::string_view algorithm;  // "ring", "tree", "nvls", "nvls-tree", "collnet-direct", "collnet-chain", "pat",
+                               // "pairwise", "two-hop", "neighbour", "none"
   LinkClass slowest_link = LinkClass::nvlink;
   std::string_view protocol = {};  // "LL", "LL128", "Simple"; empty where NCCL has no choice
   Seconds latency{};               // the part of `time` that does not depend on bandwidth
   int channels = 0;                // NCCL channels = thread blocks, one multiprocessor each; 0 = none known
+  bool measured = false;           // `time` is that of a measured curve, not of a formula
 };
 
 int group_size(const std::vector<Tier>& tiers);

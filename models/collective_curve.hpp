@@ -3,9 +3,9 @@
 //   t_n(S) = t_r(S f(n) / f(r) * W_measured / W) + t_r(0) (L(n) / L(r) - 1)
 // f the bus factor of nccl-tests, W the nominal NVLink bandwidth per GPU, L(n) = base + (n-1) step the profile's
 // latency of a ring. Between two measured numbers of ranks the time lies between theirs in proportion of f. Hence a
-// curve that never falls with S stays so, and times beyond the curves never fall with n. The bus bandwidth stays that
-// of r ranks also where NVLink SHARP reduces in the switch and could keep S / t instead: 72 GPUs reach 577 to 586 GB/s
-// at 512 MB where 4 reach 617 to 634 (nccl-tests on GB200 and B200).
+// curve that never falls with S stays so, and times beyond the curves never fall with n. Where
+// NVLink SHARP reduces in the switch, an all-reduce beyond the curves may keep S / t instead and wait 7 us per further
+// GPU: 72 GB200 reach 423 GB/s of S / t at 8 GB and 297 at 512 MB, 4 GB300 457 (nccl-tests).
 #pragma once
 
 #include <optional>

@@ -132,6 +132,9 @@ struct DeviceProfile {
   double reduction_efficiency = 0;   // of NVLink's nominal per-GPU bandwidth, large ring collectives
   double multicast_gain = 1;         // bandwidth of NVLink SHARP all-reduce relative to the ring
   Seconds multicast_latency{};       // of NVLink SHARP all-reduce
+  Seconds multicast_step{};          // added per node-to-node step where it continues as a tree over nodes
+  int compute_capability = 0;        // 70 Volta, 80 Ampere, 90 Hopper, 100 Blackwell: which of NCCL's constants apply
+  double collective_latency = 1;     // NCCL's latencies inside a node, relative to the table of its tuner
   Seconds collective_base{};         // latency of any collective over NVLink
   Seconds collective_step{};         // added per ring step over NVLink
   double all_to_all_efficiency = 0;  // of NVLink's nominal per-GPU bandwidth, NCCL all-to-all
@@ -151,12 +154,16 @@ struct NetworkProfile {
   double collective_efficiency = 0;  // of the NICs' nominal rate, large collectives
   double p2p_efficiency = 0;         // of one NIC's nominal rate, pipeline sends
   double all_to_all_efficiency = 0;  // of one NIC's nominal rate, all-to-all
-  Seconds step_latency{};            // one inter-node ring step
+  Seconds step_latency{};            // one inter-node ring step, protocol Simple
   Seconds p2p_latency{};
-  Seconds all_to_all_peer{};      // added to an all-to-all per peer in another node
-  double pcie_efficiency = 0;     // of nominal PCIe and socket rates
-  Seconds pcie_latency{};         // one PCIe ring step
-  double routing_efficiency = 1;  // above the first switch level (ECMP collisions, adaptive routing)
+  Seconds all_to_all_peer{};          // added to an all-to-all per peer in another node
+  double pcie_efficiency = 0;         // of nominal PCIe and socket rates
+  Seconds pcie_latency{};             // one PCIe ring step
+  double routing_efficiency = 1;      // above the first switch level (ECMP collisions, adaptive routing)
+  double congestion = 0;              // share of a collective's bandwidth lost per doubling of nodes beyond two
+  bool ll_protocol = true;            // NCCL's protocol LL works over it (needs 8-byte stores in order)
+  bool ll128_protocol = true;         // and LL128 (128-byte stores in order)
+  bool in_network_reduction = false;  // switches reduce (SHARP), and NCCL's plugin for it is loaded
   std::vector<Provenance> provenance;
   friend bool operator==(const NetworkProfile&, const NetworkProfile&) = default;
 };

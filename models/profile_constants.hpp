@@ -54,6 +54,9 @@ void visit_constants(DeviceProfile& d, Visit&& visit) {
   visit("reduction_efficiency", d.reduction_efficiency);
   visit("multicast_gain", d.multicast_gain);
   visit("multicast_latency", d.multicast_latency);
+  visit("multicast_step", d.multicast_step);
+  visit("compute_capability", d.compute_capability);
+  visit("collective_latency", d.collective_latency);
   visit("collective_base", d.collective_base);
   visit("collective_step", d.collective_step);
   visit("all_to_all_efficiency", d.all_to_all_efficiency);
@@ -76,6 +79,10 @@ void visit_constants(NetworkProfile& n, Visit&& visit) {
   visit("pcie_efficiency", n.pcie_efficiency);
   visit("pcie_latency", n.pcie_latency);
   visit("routing_efficiency", n.routing_efficiency);
+  visit("congestion", n.congestion);
+  visit("ll_protocol", n.ll_protocol);
+  visit("ll128_protocol", n.ll128_protocol);
+  visit("in_network_reduction", n.in_network_reduction);
 }
 template <class Visit>
 void visit_constants(StackProfile& s, Visit&& visit) {

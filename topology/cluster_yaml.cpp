@@ -11,6 +11,7 @@
 #include "sim/base/scenario_files.hpp"
 #include "topology/job_nics.hpp"
 #include "topology/node_groups.hpp"
+#include "topology/stragglers_yaml.hpp"
 #include "topology/topology_file.hpp"
 #include "topology/topology_oddities.hpp"
 
@@ -234,6 +235,7 @@ Cluster with_nodes(Cluster cluster, int nodes, const SourceLocation& where) {
                        fmt::format("one of {}", fmt::join(network_names(), ", ")));
   }
   cluster.nodes = nodes;
+  check_stragglers(cluster, where);
   return cluster;
 }
 
@@ -253,9 +255,12 @@ Cluster read_cluster(const YamlValue& value, std::optional<int> nodes) {
   cluster.name = name ? name->as_string() : std::filesystem::path(value.where().file).stem().string();
   const auto stated_nodes = top.optional("nodes");
   ClusterReader(top, cluster).read();
+  const auto stragglers = top.optional("stragglers");
   top.finish();
   const int count = stated_nodes ? static_cast<int>(stated_nodes->as_int(1, most_nodes)) : 1;
-  return with_nodes(std::move(cluster), nodes.value_or(count), stated_nodes ? stated_nodes->where() : value.where());
+  cluster = with_nodes(std::move(cluster), nodes.value_or(count), stated_nodes ? stated_nodes->where() : value.where());
+  if (stragglers) add_stragglers(cluster, *stragglers);
+  return cluster;
 }
 
 Cluster read_cluster_file(std::string_view name_or_path, std::optional<int> nodes) {

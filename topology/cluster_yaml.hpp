@@ -24,6 +24,7 @@ namespace trainyard {
 //   nics?: {bandwidth, count?, only?}   only: the NICs (label or legend name) that carry the job, others are dropped;
 //                            count: checked against the matrix, or assumed near the GPUs if the matrix has no NIC
 //   fabric?: {kind?, nodes_per_leaf?, oversubscription?, network}
+//   stragglers?              see stragglers_yaml.hpp; checked against the number of nodes that holds in the end
 // FILEs are relative to the folder of the document; a bare name is one of scenarios/topologies. Unknown keys,
 // impossible numbers, several nodes without NICs, NICs without a bandwidth and a topology that contradicts a key are
 // InputErrors at the key. `nodes` overrides the document's number.
@@ -32,8 +33,8 @@ Cluster read_cluster_file(std::string_view name_or_path, std::optional<int> node
 
 inline constexpr int most_nodes = 131072;
 
-// The same machine with another number of nodes. InputError at `where` if it cannot be: out of range, or several nodes
-// without NICs or without a named network.
+// The same machine with another number of nodes. InputError at `where` if it cannot be: out of range, several nodes
+// without NICs or without a named network, or stragglers on nodes that would be gone.
 Cluster with_nodes(Cluster cluster, int nodes, const SourceLocation& where);
 
 std::vector<std::string> network_names();  // what fabric.network may be

@@ -19,6 +19,7 @@ struct Inside {
   BytesPerSecond nvlink = unlimited;
   LinkClass pcie_link = LinkClass::pix;
   BytesPerSecond pcie = unlimited;
+  BytesPerSecond pcie_alone = unlimited;
 
   void worsen(const Inside& o) {
     island = std::max(island, o.island);
@@ -26,6 +27,7 @@ struct Inside {
     nvlink = std::min(nvlink, o.nvlink);
     pcie_link = std::max(pcie_link, o.pcie_link);
     pcie = std::min(pcie, o.pcie);
+    pcie_alone = std::min(pcie_alone, o.pcie_alone);
   }
 };
 
@@ -51,6 +53,7 @@ void meet_over_pcie(const Routes& routes, const std::vector<int>& locals, Inside
     inside.pcie_link = std::max(inside.pcie_link, way.link);
     inside.pcie = std::min(inside.pcie, way.bandwidth);
   }
+  inside.pcie_alone = inside.pcie;
   if (inside.pcie_link != LinkClass::sys || routes.cluster().socket_bandwidth.value <= 0) return;
   // The sibling groups on the node's other GPUs cross the same socket link at the same time.
   const int siblings = std::max(1, routes.cluster().gpus_per_node() / static_cast<int>(locals.size()));
@@ -114,12 +117,39 @@ bool crosses_spine(const Routes& routes, std::span<const DeviceId> members) {
   });
 }
 
+// What the NICs nearest to a member give it if only the members of its own node share them. `members` by node.
+BytesPerSecond least_nic_rate(const Routes& routes, std::span<const DeviceId> members) {
+  const Cluster& cluster = routes.cluster();
+  BytesPerSecond least = unlimited;
+  std::vector<int> users(cluster.node.nics.size());
+  for (std::size_t first = 0, end = 0; first < members.size(); first = end) {
+    std::fill(users.begin(), users.end(), 0);
+    for (; end < members.size() && cluster.node_of(members[end]) == cluster.node_of(members[first]); ++end)
+      for (int nic : routes.nearest_nics(cluster.local_index(members[end]))) ++users[static_cast<std::size_t>(nic)];
+    for (std::size_t i = first; i < end; ++i) {
+      BytesPerSecond rate{};
+      for (int nic : routes.nearest_nics(cluster.local_index(members[i])))
+        rate += cluster.nic_bandwidth / users[static_cast<std::size_t>(nic)];
+      least = std::min(least, rate);
+    }
+  }
+  return least;
+}
+
+// Tier::alone says nothing where it would repeat the bandwidth.
+BytesPerSecond unless_same(BytesPerSecond alone, BytesPerSecond bandwidth) {
+  return alone == bandwidth ? BytesPerSecond{} : alone;
+}
+
 Tier network_tier(const Routes& routes, std::span<const DeviceId> members, int hosts) {
   BytesPerSecond share = unlimited;
   for (DeviceId m : members) share = std::min(share, routes.nic_share(routes.cluster().local_index(m)));
   const bool spine = crosses_spine(routes, members);
   if (spine) share = share / routes.cluster().fabric.oversubscription;
-  return {hosts, spine ? LinkClass::spine : LinkClass::net, share, {}, false};
+  std::vector<DeviceId> by_node(members.begin(), members.end());
+  if (!std::is_sorted(by_node.begin(), by_node.end())) std::sort(by_node.begin(), by_node.end());
+  const BytesPerSecond alone = least_nic_rate(routes, by_node);
+  return {hosts, spine ? LinkClass::spine : LinkClass::net, share, {}, false, unless_same(alone, share)};
 }
 
 }  // namespace
@@ -147,7 +177,9 @@ GroupPath group_path(const Routes& routes, std::span<const DeviceId> members) {
                           worst.nvlink,
                           {},
                           routes.cluster().nvlink_multicast && routes.cluster().nvlink_switch});
-  if (worst.islands > 1) path.tiers.push_back({worst.islands, worst.pcie_link, worst.pcie, {}, false});
+  if (worst.islands > 1)
+    path.tiers.push_back(
+        {worst.islands, worst.pcie_link, worst.pcie, {}, false, unless_same(worst.pcie_alone, worst.pcie)});
   if (hosts > 1) path.tiers.push_back(network_tier(routes, members, hosts));
   return path;
 }

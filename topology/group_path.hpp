@@ -20,7 +20,8 @@ struct GroupPath {
 
 // The path of the group of these devices, all distinct. The bandwidth of a net tier is each member's fair share when
 // the sibling groups (the same group on the node's other GPUs) run at the same time: NICs nearest to the GPU, divided
-// by the GPUs that share them.
+// by the GPUs that share them. Tier::alone is the same without the siblings: NICs that only the group's own members
+// share, the whole fabric, the undivided link between sockets.
 GroupPath group_path(const Routes& routes, std::span<const DeviceId> members);
 
 }  // namespace trainyard

@@ -14,7 +14,7 @@ using Links = std::array<std::array<int, most_searched>, most_searched>;
 // Packs undirected Hamiltonian cycles into the free links, depth first.
 class RingPacking {
  public:
-  RingPacking(const Links& links, int members) : free_(links), members_(members) {
+  RingPacking(const Links& links, int members) : free_(links), left_over_(links), members_(members) {
     most_ = links_of(0) / 2;
     for (int m = 1; m < members_; ++m) most_ = std::min(most_, links_of(m) / 2);
   }
@@ -22,6 +22,8 @@ class RingPacking {
     begin_ring(0);
     return best_;
   }
+  // After rings(): the links that its rings leave over, each pair once, the lower member first.
+  const Links& left_over() const { return left_over_; }
 
  private:
   int links_of(int m) const {
@@ -46,6 +48,7 @@ class RingPacking {
   bool done() const { return best_ == most_ || effort_ >= search_effort; }
 
   void begin_ring(int found) {
+    if (found > best_) left_over_ = free_;
     best_ = std::max(best_, found);
     if (!done()) extend(found, 0, 1U, 1);
   }
@@ -72,6 +75,7 @@ class RingPacking {
   }
 
   Links free_;
+  Links left_over_;
   int members_;
   int most_ = 0;
   int best_ = 0;
@@ -94,16 +98,39 @@ int complete_graph_links(const NodeTopology& node, std::span<const int> members)
   return narrowest * (n % 2 == 0 ? n - 2 : n - 1);
 }
 
+Links links_among(const NodeTopology& node, std::span<const int> members) {
+  Links links{};
+  for (std::size_t i = 0; i < members.size(); ++i)
+    for (std::size_t j = 0; j < members.size(); ++j) links[i][j] = links_between(node, members[i], members[j]);
+  return links;
+}
+
 }  // namespace
 
 int nvlink_ring_links(const NodeTopology& node, std::span<const int> members) {
   if (members.size() < 2) return 0;
   if (members.size() == 2) return links_between(node, members[0], members[1]);
   if (members.size() > most_searched) return complete_graph_links(node, members);
-  Links links{};
-  for (std::size_t i = 0; i < members.size(); ++i)
-    for (std::size_t j = 0; j < members.size(); ++j) links[i][j] = links_between(node, members[i], members[j]);
-  return 2 * RingPacking(links, static_cast<int>(members.size())).rings();
+  return 2 * RingPacking(links_among(node, members), static_cast<int>(members.size())).rings();
+}
+
+std::vector<std::vector<int>> nvlink_ring_use(const NodeTopology& node, std::span<const int> members) {
+  const std::size_t n = members.size();
+  std::vector<std::vector<int>> use(n, std::vector<int>(n, 0));
+  if (n < 2) return use;
+  if (n == 2 || n > static_cast<std::size_t>(
+                        most_searched)) {  // both directions of a pair, or a complete graph: every link alike
+    if (nvlink_ring_links(node, members) == 0) return use;
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j < n; ++j) use[i][j] = links_between(node, members[i], members[j]);
+    return use;
+  }
+  const Links links = links_among(node, members);
+  RingPacking packing(links, static_cast<int>(n));
+  packing.rings();
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = i + 1; j < n; ++j) use[i][j] = use[j][i] = links[i][j] - packing.left_over()[i][j];
+  return use;
 }
 
 std::vector<int> nvlink_ring_table(const NodeTopology& node) {

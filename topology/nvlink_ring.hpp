@@ -15,6 +15,10 @@ namespace trainyard {
 // beyond 8, only an all-to-all island counts, whose complete graph decomposes into rings.
 int nvlink_ring_links(const NodeTopology& node, std::span<const int> members);
 
+// Of those links the ones between every two members, row by row; all 0 without a ring. Rows add up to
+// nvlink_ring_links, but for more than 8 members, where all links between two members count.
+std::vector<std::vector<int>> nvlink_ring_use(const NodeTopology& node, std::span<const int> members);
+
 // nvlink_ring_links of every subset of up to 8 GPUs, indexed by bit mask.
 std::vector<int> nvlink_ring_table(const NodeTopology& node);
 

@@ -4,6 +4,7 @@
 #include <ostream>
 
 #include "analysis/comparison.hpp"
+#include "analysis/placement/resolve_placement.hpp"
 #include "analysis/simulate.hpp"
 #include "sim/cli/scenario_input.hpp"
 #include "sim/cli/terminal.hpp"
@@ -52,18 +53,25 @@ std::optional<CompareOptions> parse(const std::vector<std::string>& args, std::o
   return options;
 }
 
+// Puts the placement that a search finds into the job's plan.
+SimulatedStep placed_step(Job& job) {
+  const Routes routes(job.cluster);
+  job.plan = resolve_placement(job, routes).plan;
+  return simulate_step(job, routes);
+}
+
 }  // namespace
 
 int compare_command(const std::vector<std::string>& args, std::istream&, std::ostream& out, std::ostream&) {
   const std::optional<CompareOptions> options = parse(args, out);
   if (!options) return 0;
-  const Job a = load_job(options->a, options->a_overrides, options->profile);
-  const Job b = load_job(options->b, options->b_overrides, options->profile);
+  Job a = load_job(options->a, options->a_overrides, options->profile);
+  Job b = load_job(options->b, options->b_overrides, options->profile);
   for (const Job* job : {&a, &b})
     if (const std::vector<PlanProblem> problems = problems_of(*job); !problems.empty())
       return answer_infeasible(*job, problems, options->json, out);
-  const SimulatedStep step_a = simulate_step(a, Routes(a.cluster));
-  const SimulatedStep step_b = simulate_step(b, Routes(b.cluster));
+  const SimulatedStep step_a = placed_step(a);
+  const SimulatedStep step_b = placed_step(b);
   const ComparedStep left{&a, &step_a};
   const ComparedStep right{&b, &step_b};
   out << (options->json ? compare_json(left, right) : compare_text(left, right, style_of(out)));

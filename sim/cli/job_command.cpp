@@ -11,6 +11,7 @@
 #include "analysis/job/job_report.hpp"
 #include "analysis/job/job_simulation.hpp"
 #include "analysis/job/job_words.hpp"
+#include "analysis/placement/resolve_placement.hpp"
 #include "models/parameter_count.hpp"
 #include "sim/cli/scenario_input.hpp"
 #include "sim/cli/terminal.hpp"
@@ -139,10 +140,12 @@ int job_command(const std::vector<std::string>& args, std::istream&, std::ostrea
   JobRequest request = read_request(*given);
   const SplitOverrides overrides = split(overrides_of(*given, "set"));
   request.reliability = load_reliability((*given)["reliability"].as<std::string>(), overrides.reliability);
-  const Job job = load_job((*given)["SCENARIO"].as<std::string>(), overrides.scenario, text_of(*given, "profile"));
+  Job job = load_job((*given)["SCENARIO"].as<std::string>(), overrides.scenario, text_of(*given, "profile"));
   if (const std::vector<PlanProblem> problems = problems_of(job); !problems.empty())
     return answer_infeasible(job, problems, json, out);
-  const SimulatedStep step = simulate_step(job, Routes(job.cluster));
+  const Routes routes(job.cluster);
+  job.plan = resolve_placement(job, routes).plan;
+  const SimulatedStep step = simulate_step(job, routes);
   if (!step.result.memory.fits) return answer_does_not_fit(job, step.result.memory, json, out);
   request.step = job_step(job, step, request.reliability.checkpoint_bytes_per_parameter);
   const JobResult result = simulate_job(request);

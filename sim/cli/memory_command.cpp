@@ -9,6 +9,7 @@
 
 #include "analysis/memory_text.hpp"
 #include "analysis/memory_timeline.hpp"
+#include "analysis/placement/resolve_placement.hpp"
 #include "analysis/report_json.hpp"
 #include "analysis/simulate.hpp"
 #include "models/megatron_memory_report.hpp"
@@ -89,11 +90,11 @@ int memory_command(const std::vector<std::string>& args, std::istream&, std::ost
   const bool json = given->count("json") != 0;
   const bool megatron_report = given->count("megatron-report") != 0;
   if (json && megatron_report) throw boost::program_options::error("--megatron-report is text: leave out --json");
-  const Job job =
-      load_job((*given)["SCENARIO"].as<std::string>(), overrides_of(*given, "set"), text_of(*given, "profile"));
+  Job job = load_job((*given)["SCENARIO"].as<std::string>(), overrides_of(*given, "set"), text_of(*given, "profile"));
   if (const std::vector<PlanProblem> problems = problems_of(job); !problems.empty())
     return answer_infeasible(job, problems, json, out);
   const Routes routes(job.cluster);
+  job.plan = resolve_placement(job, routes).plan;
   const Plan plan = resolved(job.plan, job.model, job.cluster);
   std::optional<SimulatedStep> step;  // only its order in time needs the engine
   if (given->count("timeline") != 0) step = simulate_step(job, routes);

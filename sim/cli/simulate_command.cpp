@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "analysis/exporters.hpp"
+#include "analysis/placement/resolve_placement.hpp"
 #include "analysis/report_json.hpp"
 #include "analysis/report_text.hpp"
 #include "analysis/simulate.hpp"
@@ -22,7 +23,8 @@ struct SimulateOptions {
   std::string scenario;
   Overrides overrides;
   std::optional<std::string> profile;
-  Granularity granularity = Granularity::block;
+  std::optional<Granularity> granularity;
+  EngineChoice engine;
   bool json = false;
   bool experiments = true;
   std::optional<std::string> trace;
@@ -40,10 +42,11 @@ CommandSyntax syntax() {
   std::string formats = "write the timeline; the suffix picks the format:";
   for (const Exporter& exporter : exporters) formats += fmt::format(" {} ({})", exporter.suffix, exporter.summary);
   s.option()("engine", po::value<std::string>()->default_value("analytic")->value_name("NAME"),
-             "analytic: transfers take their closed-form time")(
-      "granularity", po::value<std::string>()->default_value("block")->value_name("NAME"),
-      "what an instruction is: block, layer or operator")("trace", po::value<std::string>()->value_name("FILE"),
-                                                          formats.c_str())(
+             "analytic: transfers take their closed-form time; fluid: they share links, and compute shares its GPU "
+             "with them")("all-ranks", "simulate every rank, not one per kind of rank")(
+      "granularity", po::value<std::string>()->value_name("NAME"),
+      "what an instruction is: block, layer or operator (block; operator where every rank is simulated)")(
+      "trace", po::value<std::string>()->value_name("FILE"), formats.c_str())(
       "no-experiments", "diagnose without simulating the candidate changes");
   return s;
 }
@@ -53,6 +56,20 @@ Granularity granularity_from(const std::string& text) {
   if (text == "layer") return Granularity::layer;
   if (text == "operator") return Granularity::operator_;
   throw po::error(fmt::format("--granularity is block, layer or operator, not '{}'", text));
+}
+
+EngineChoice engine_from(const std::string& text) {
+  if (text == "analytic") return {EngineKind::analytic};
+  if (text == "fluid") return {EngineKind::fluid};
+  throw po::error(fmt::format("--engine is analytic or fluid, not '{}'", text));
+}
+
+// Inside a block communication is not seen: where ranks differ, or share, every operator is an instruction.
+Granularity granularity_of(const SimulateOptions& options, const Job& job) {
+  if (options.granularity) return *options.granularity;
+  const bool every_rank =
+      options.engine.kind == EngineKind::fluid || options.engine.every_rank || job.cluster.stragglers.any();
+  return every_rank ? Granularity::operator_ : Granularity::block;
 }
 
 const Exporter* exporter_of(const std::string& path) {
@@ -69,13 +86,14 @@ std::optional<SimulateOptions> parse(const std::vector<std::string>& args, std::
   options.scenario = (*given)["SCENARIO"].as<std::string>();
   options.overrides = overrides_of(*given, "set");
   options.profile = text_of(*given, "profile");
-  options.granularity = granularity_from((*given)["granularity"].as<std::string>());
+  if (const auto granularity = text_of(*given, "granularity")) options.granularity = granularity_from(*granularity);
+  options.engine = engine_from((*given)["engine"].as<std::string>());
+  options.engine.every_rank = given->count("all-ranks") != 0;
+  options.engine.fold = !options.engine.every_rank;
   options.json = given->count("json") != 0;
   options.experiments = given->count("no-experiments") == 0;
   options.trace = text_of(*given, "trace");
   if (options.trace) options.exporter = exporter_of(*options.trace);
-  if (const std::string& engine = (*given)["engine"].as<std::string>(); engine != "analytic")
-    throw po::error(fmt::format("--engine is analytic, not '{}'", engine));
   return options;
 }
 
@@ -84,11 +102,14 @@ std::optional<SimulateOptions> parse(const std::vector<std::string>& args, std::
 int simulate_command(const std::vector<std::string>& args, std::istream&, std::ostream& out, std::ostream&) {
   const std::optional<SimulateOptions> options = parse(args, out);
   if (!options) return 0;
-  const Job job = load_job(options->scenario, options->overrides, options->profile);
+  Job job = load_job(options->scenario, options->overrides, options->profile);
   if (const std::vector<PlanProblem> problems = problems_of(job); !problems.empty())
     return answer_infeasible(job, problems, options->json, out);
   const Routes routes(job.cluster);
-  SimulatedStep step = simulate_step(job, routes, options->granularity);
+  const ChosenPlacement chosen = resolve_placement(job, routes);
+  job.plan = chosen.plan;
+  SimulatedStep step = simulate_step(job, routes, granularity_of(*options, job), options->engine);
+  step.result.placement = chosen.gain;
   if (options->experiments) step.result = diagnosed(job, routes, std::move(step.result));
   if (options->exporter != nullptr) options->exporter->write(*options->trace, job, step);
   out << (options->json ? report_json(job, step) : report_text(job, step, style_of(out)));

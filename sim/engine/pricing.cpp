@@ -60,7 +60,7 @@ class Pricer {
     WorkPrice price;
     const Seconds alone = scale_ * operator_time(work.op, profile_.device, profile_.stack.attention);
     Seconds time = work.segment < 0 ? alone : step_of(work.segment, work.step);
-    if (work.contended) time *= 1.0 + profile_.stack.contention;
+    if (work.contended && context_.contention) time *= 1.0 + profile_.stack.contention;
     add_operator(work.op, alone, price);
     price.compute = price.duration = time;
     return price;
@@ -98,7 +98,10 @@ class Pricer {
   }
 
  private:
-  const std::vector<Tier>& path(int index) const { return program_.paths[static_cast<std::size_t>(index)]; }
+  const std::vector<Tier>& path(int index) const {
+    const auto& paths = context_.paths != nullptr ? *context_.paths : program_.paths;
+    return paths[static_cast<std::size_t>(index)];
+  }
   Seconds step_of(int segment, int step) const {
     return segments_[static_cast<std::size_t>(segment)].steps[static_cast<std::size_t>(step)];
   }
@@ -125,6 +128,7 @@ class Pricer {
 
   // Of compute, to communication that runs beside it.
   Seconds time_lost(const Block& block, Seconds compute) const {
+    if (!context_.contention) return Seconds(0);
     if (block.contended) return profile_.stack.contention * compute;
     Seconds beside{};
     for (int work : block.beside) beside += alone(std::get<Collective>(program_.works[static_cast<std::size_t>(work)]));

@@ -42,6 +42,9 @@ struct PricingContext {
   int world_size = 1;
   int tp = 1;
   bool sharded = false;  // parameters are gathered unit by unit
+  // Of an engine that simulates what transfers do to each other and to compute:
+  const std::vector<std::vector<Tier>>* paths = nullptr;  // instead of the program's
+  bool contention = true;                                 // charge compute for communication beside it
 };
 
 PricedProgram price(const StepProgram& program, const PricingContext& context);

@@ -159,7 +159,8 @@ SegmentTimes price_segment(const Segment& segment, const StepProgram& program, c
     }
     const auto& c = std::get<LayerCollective>(segment.steps[i].work);
     const auto path = static_cast<std::size_t>(program.layer_paths[static_cast<std::size_t>(c.group)]);
-    const std::vector<Tier>& tiers = program.paths.empty() ? alone : program.paths[path];
+    const auto& paths = context.paths != nullptr ? *context.paths : program.paths;
+    const std::vector<Tier>& tiers = paths.empty() ? alone : paths[path];
     const Seconds time = collective_cost(c.kind, c.bytes, tiers, profile.device, profile.network, c.outside).time;
     times[i].duration = c.exposed * time;
     if (c.pieces > 0) {

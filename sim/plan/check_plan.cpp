@@ -148,6 +148,27 @@ void PlanChecker::check_explicit_placement() {
   }
 }
 
+// A list of the right length with every device in range and none twice names each of them.
+void PlanChecker::check_device_list() {
+  if (plan_.placement != PlacementKind::device_list) return;
+  const std::vector<int>& listed = plan_.placement_devices;
+  const std::int64_t world = world_size();
+  if (static_cast<std::int64_t>(listed.size()) != world)
+    return add("placement",
+               fmt::format("placement lists devices of {} ranks, but the cluster has {} GPUs", listed.size(), world));
+  std::vector<int> rank_on(listed.size(), -1);
+  for (std::size_t rank = 0; rank < listed.size(); ++rank) {
+    const int device = listed[rank];
+    if (device < 0 || device >= world)
+      return add("placement", fmt::format("placement puts rank {} on device {}, but the cluster's are 0 to {}", rank,
+                                          device, world - 1));
+    int& first = rank_on[static_cast<std::size_t>(device)];
+    if (first >= 0)
+      return add("placement", fmt::format("placement puts ranks {} and {} on device {}", first, rank, device));
+    first = static_cast<int>(rank);
+  }
+}
+
 std::vector<PlanProblem> check_plan(const Plan& plan, const ModelShape& model, const Workload& workload,
                                     const Cluster& cluster) {
   return PlanChecker(plan, model, workload, cluster).problems();

@@ -12,6 +12,7 @@
 #include "sim/plan/plan_warnings.hpp"
 #include "sim/plan/plan_yaml.hpp"
 #include "topology/cluster_yaml.hpp"
+#include "topology/stragglers_yaml.hpp"
 
 namespace trainyard {
 namespace {
@@ -68,6 +69,7 @@ Job load_job(const std::string& scenario, const std::vector<std::pair<std::strin
   const auto nodes = top.optional("nodes");
   job.cluster =
       read_cluster(cluster, nodes ? std::optional(static_cast<int>(nodes->as_int(1, most_nodes))) : std::nullopt);
+  if (const auto stragglers = top.optional("stragglers")) add_stragglers(job.cluster, *stragglers);
   for (const std::string& warning : job.cluster.node.warnings) job.warnings.push_back(warning);
   const YamlValue workload = top.required("workload");
   const PlanAndWorkload read = read_plan_and_workload(top.optional("plan"), workload);

@@ -48,6 +48,8 @@ std::vector<DeviceId> place(const Plan& plan, const std::array<int, 4>& axis_siz
       return on_rails(axis_sizes, world_size, gpus_per_node);
     case PlacementKind::explicit_list:
       return as_listed(plan.explicit_placement, gpus_per_node);
+    case PlacementKind::device_list:
+      return std::vector<DeviceId>(plan.placement_devices.begin(), plan.placement_devices.end());
     case PlacementKind::packed:
     case PlacementKind::scatter:
     case PlacementKind::optimize:

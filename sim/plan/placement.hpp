@@ -17,6 +17,8 @@ namespace trainyard {
 //           and the GPUs still free in the node. Equal to packed wherever the fastest axes fill whole nodes; differs
 //           where packed would shift peers to other rails (8-GPU nodes, tp 2, dp 6, pp 4).
 // explicit  ranks fill the listed local indices of node 0 in the order given, then those of node 1 …
+// devices   rank r on the r-th device of the list.
+// optimize  packed, until analysis/placement has put one of the above in its place.
 //
 // axis_sizes: sizes of the dense grid's axes in rank order, fastest first; their product is the world size.
 // Plan and cluster must have passed check_plan.

@@ -114,6 +114,7 @@ std::string canonical_key(const Plan& plan) {
       plan.sequence_parallel ? "on" : "off", plan.schedule, name(plan.data_parallel_kind), name(plan.recompute),
       plan.rank_order, name(plan.placement));
   for (const std::vector<int>& node : plan.explicit_placement) text += fmt::format("[{}]", fmt::join(node, ","));
+  if (!plan.placement_devices.empty()) text += fmt::format("[{}]", fmt::join(plan.placement_devices, ","));
   text += fmt::format(" layers=[{}]", fmt::join(plan.layers_per_chunk, ","));
   text += fmt::format(" overlap_grad_reduce={} overlap_param_gather={} overlap_p2p={} tp_comm_overlap={}",
                       switch_text(plan.overlap_grad_reduce), switch_text(plan.overlap_param_gather),
@@ -122,6 +123,7 @@ std::string canonical_key(const Plan& plan) {
   KeyText key(std::move(text));
   const Plan usual;
   key.unless("cp_kind", name(plan.context_parallel_kind), name(usual.context_parallel_kind));
+  key.unless("free_rank_order", plan.free_rank_order, usual.free_rank_order);
   key.unless("cp_inner", plan.context_parallel_inner, usual.context_parallel_inner);
   add_pipeline(key, plan, usual);
   add_sharding(key, plan.sharding);

@@ -16,7 +16,7 @@ namespace trainyard {
 enum class DataParallelKind { ddp, zero1, zero2, zero3, fsdp, hsdp };  // zero1 = Megatron's distributed optimizer
 enum class RecomputeMethod { uniform, block };
 enum class OffloadTarget { none, cpu, nvme };
-enum class PlacementKind { packed, scatter, rail, explicit_list, optimize };
+enum class PlacementKind { packed, scatter, rail, explicit_list, device_list, optimize };
 
 // The five axes of the dense and expert rank grids.
 enum class Axis { tp, cp, ep, dp, pp };
@@ -87,6 +87,8 @@ struct Plan {
   std::string rank_order = "tp-cp-ep-dp-pp";  // fastest-varying axis first
   PlacementKind placement = PlacementKind::packed;
   std::vector<std::vector<int>> explicit_placement;  // per node, the local GPU indices in rank order (explicit_list)
+  std::vector<int> placement_devices;                // global device of every rank (device_list)
+  bool free_rank_order = false;                      // optimize may choose rank_order, which the user left open
 
   // Overlap switches; nullopt = the software stack's default.
   std::optional<bool> overlap_grad_reduce;
@@ -127,7 +129,7 @@ struct Workload {
 // word.
 std::string name(DataParallelKind kind);
 std::string name(Recompute recompute);
-std::string name(PlacementKind kind);  // explicit_list is "explicit"
+std::string name(PlacementKind kind);  // explicit_list is "explicit", device_list "devices"
 std::string name(Axis axis);
 std::string name(RecomputeMethod method);
 std::string name(ContextParallelKind kind);     // Megatron's cp_comm_type: p2p, all_gather, a2a, a2a+p2p

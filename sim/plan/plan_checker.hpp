@@ -56,6 +56,7 @@ class PlanChecker {
     check_optimizer_offload();
     check_low_precision();
     check_explicit_placement();
+    check_device_list();
     return std::move(problems_);
   }
 
@@ -97,6 +98,7 @@ class PlanChecker {
   std::int64_t most_layers_per_stage() const;
   void check_low_precision();
   void check_explicit_placement();
+  void check_device_list();
 
   bool shards_parameters() const {
     return plan_.data_parallel_kind == DataParallelKind::zero3 || plan_.data_parallel_kind == DataParallelKind::fsdp ||

@@ -20,10 +20,12 @@ constexpr Words<DataParallelKind, 7> data_parallel_words{{{DataParallelKind::ddp
                                                           {DataParallelKind::hsdp, "hsdp"}}};
 constexpr Words<Recompute, 3> recompute_words{
     {{Recompute::none, "none"}, {Recompute::selective, "selective"}, {Recompute::full, "full"}}};
-constexpr Words<PlacementKind, 4> placement_words{{{PlacementKind::packed, "packed"},
+constexpr Words<PlacementKind, 6> placement_words{{{PlacementKind::packed, "packed"},
                                                    {PlacementKind::scatter, "scatter"},
                                                    {PlacementKind::rail, "rail"},
-                                                   {PlacementKind::explicit_list, "explicit"}}};
+                                                   {PlacementKind::explicit_list, "explicit"},
+                                                   {PlacementKind::device_list, "devices"},
+                                                   {PlacementKind::optimize, "optimize"}}};
 constexpr Words<Axis, 5> axis_words{
     {{Axis::tp, "tp"}, {Axis::cp, "cp"}, {Axis::ep, "ep"}, {Axis::dp, "dp"}, {Axis::pp, "pp"}}};
 constexpr Words<RecomputeMethod, 2> recompute_method_words{

@@ -65,6 +65,28 @@ void read_rank_order(YamlMapping& mapping, Plan& plan) {
                 "fastest-varying axis first, as in tp-cp-ep-dp-pp");
 }
 
+std::vector<int> indices_of(const YamlValue& list) {
+  std::vector<int> indices;
+  for (const YamlValue& index : list.as_sequence()) indices.push_back(static_cast<int>(index.as_int(0, largest_size)));
+  return indices;
+}
+
+void read_placement_lists(const YamlValue& placement, Plan& plan) {
+  YamlMapping lists(placement);
+  const auto devices = lists.optional("devices");
+  if (devices) {
+    if (const auto both = lists.optional("explicit"))
+      both->fail("placement is either explicit or devices", "one of the two is enough");
+    plan.placement = PlacementKind::device_list;
+    plan.placement_devices = indices_of(*devices);
+  } else {
+    plan.placement = PlacementKind::explicit_list;
+    for (const YamlValue& node : lists.required("explicit").as_sequence())
+      plan.explicit_placement.push_back(indices_of(node));
+  }
+  lists.finish();
+}
+
 void read_placement(YamlMapping& mapping, Plan& plan) {
   const auto placement = mapping.optional("placement");
   if (!placement) return;
@@ -72,15 +94,12 @@ void read_placement(YamlMapping& mapping, Plan& plan) {
     plan.placement = *placement_from(placement->as_choice(placement_names()));
     if (plan.placement == PlacementKind::explicit_list)
       placement->fail("placement explicit needs its lists", "write {explicit: [[0, 1, …], …]}, one list per node");
+    if (plan.placement == PlacementKind::device_list)
+      placement->fail("placement devices needs its list", "write {devices: [0, 8, 1, …]}, the device of every rank");
+    plan.free_rank_order = plan.placement == PlacementKind::optimize && !mapping.optional("rank_order");
     return;
   }
-  YamlMapping lists(*placement);
-  plan.placement = PlacementKind::explicit_list;
-  for (const YamlValue& node : lists.required("explicit").as_sequence()) {
-    std::vector<int>& gpus = plan.explicit_placement.emplace_back();
-    for (const YamlValue& gpu : node.as_sequence()) gpus.push_back(static_cast<int>(gpu.as_int(0, largest_size)));
-  }
-  lists.finish();
+  read_placement_lists(*placement, plan);
 }
 
 void read_stack_switches(YamlMapping& mapping, Plan& plan) {

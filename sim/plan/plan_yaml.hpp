@@ -10,7 +10,10 @@
 //   layers_per_chunk (pipeline_layout), or pipeline_model_parallel_layout ("Ett|(tt|)*5,m|L"), or what is known of the
 //   ends: decoder_first/last_pipeline_num_layers, account_for_embedding/loss_in_pipeline_split
 //   mtp_chunk                     model chunk of the multi-token-prediction modules
-//   sequence_parallel, rank_order, placement
+//   sequence_parallel, rank_order
+//   placement                     packed | scatter | rail | optimize, or {explicit: [[local GPUs of node 0], …]}, or
+//                                 {devices: [global device of rank 0, …]}; optimize without a rank_order chooses that,
+//                                 too (analysis/placement)
 //   cp_comm_type                  p2p | all_gather | a2a | a2a+p2p; hierarchical_context_parallel_sizes: [a2a, p2p]
 //   moe_token_dispatcher_type, moe_expert_capacity_factor, moe_shared_expert_overlap, overlap_moe_expert_parallel_comm
 //   moe_load_imbalance            fullest expert-parallel rank over the mean, or

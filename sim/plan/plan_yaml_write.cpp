@@ -110,6 +110,8 @@ void write_offload(YamlLines& out, const Plan& plan) {
 }
 
 std::string placement_yaml(const Plan& plan) {
+  if (plan.placement == PlacementKind::device_list)
+    return fmt::format("{{devices: {}}}", list_text(plan.placement_devices));
   if (plan.placement != PlacementKind::explicit_list) return name(plan.placement);
   std::vector<std::string> nodes;
   for (const std::vector<int>& gpus : plan.explicit_placement) nodes.push_back(list_text(gpus));
@@ -147,7 +149,7 @@ std::string to_yaml(const Plan& plan, const Workload& workload) {
   write_sharding(out, plan.sharding);
   write_recompute(out, plan);
   write_offload(out, plan);
-  out.line("rank_order", plan.rank_order);
+  if (!plan.free_rank_order) out.line("rank_order", plan.rank_order);
   out.line("placement", placement_yaml(plan));
   write_stack_switches(out, plan);
   return workload_yaml(plan, workload) + "plan:\n" + std::move(out).text();

@@ -42,12 +42,18 @@ bool GradientSync::by_bucket() const {
   return context_.shape.chunks > 1 || context_.stage == 0 || context_.shape.stages == 1;
 }
 
+CommGroup GradientSync::gradient_group(bool expert) const {
+  if (expert) return CommGroup::expert_gradients;
+  return shards_optimizer() ? CommGroup::shard : CommGroup::gradients;
+}
+
 Collective GradientSync::reduction(double parameters, bool expert) const {
   Collective c;
   c.axis = Axis::dp;
   c.kind = shards_optimizer() ? CollectiveKind::reduce_scatter : CollectiveKind::all_reduce;
   c.bytes = Bytes(bytes_per_element(context_.overlaps.gradient_type) * parameters);
   c.path = expert ? expert_path_ : dense_path_;
+  c.group = gradient_group(expert);
   c.label = expert ? "expert gradients" : "gradients";
   c.slowdown = shards_optimizer() ? context_.in.stack->distributed_optimizer_factor : 1.0;
   return c;
@@ -59,6 +65,7 @@ Collective GradientSync::gather(double parameters, bool expert) const {
   c.kind = CollectiveKind::all_gather;
   c.bytes = Bytes(parameter_bytes(context_.plan()) * parameters);
   c.path = expert ? expert_path_ : dense_path_;
+  c.group = gradient_group(expert);
   c.label = expert ? "expert parameters" : "parameters";
   c.slowdown = context_.in.stack->distributed_optimizer_factor;
   return c;
@@ -85,6 +92,7 @@ void GradientSync::sum_over_instances(double dense) {
   sum.kind = CollectiveKind::all_reduce;
   sum.bytes = sum.bytes / static_cast<double>(group);
   sum.path = replica_path_;
+  sum.group = CommGroup::replicas;
   sum.label = "gradients of other instances";
   pending_.push_back(context_.writer.emit(context_.writer.work(sum), Stream::dp, Phase::gradient_sync, {-1, 0}));
 }
@@ -128,6 +136,7 @@ void GradientSync::emit_step_end(int last_send) {
     const bool waits = !steps_overlap(context_.plan());
     norm.parties = waits ? context_.shape.stages : 1;
     norm.rendezvous = waits ? gradient_norm_rendezvous : -1;
+    norm.group = waits ? CommGroup::world : CommGroup::none;
     norm.label = "gradient norm";
     join(norm, Stream::dp, Phase::gradient_sync);
   }
@@ -152,6 +161,7 @@ void GradientSync::emit_replicated_gradients(Join&& join) {
   sum.axis = Axis::tp;
   sum.bytes = Bytes(bytes_per_element(context_.overlaps.gradient_type) * parameters);
   sum.path = context_.writer.path(context_.in.paths->stages.front().tp);
+  sum.group = CommGroup::tp;
   sum.label = "replicated gradients";
   join(sum, Stream::tp, Phase::gradient_sync);
 }
@@ -174,6 +184,7 @@ void GradientSync::emit_tied_embedding(Join&& join) {
   sum.path = context_.writer.path(context_.in.paths->embedding);
   sum.parties = 2;
   sum.rendezvous = tied_embedding_rendezvous;
+  sum.group = CommGroup::embedding;
   sum.label = "tied embedding gradients";
   join(sum, Stream::dp, Phase::gradient_sync);
 }
@@ -190,6 +201,7 @@ void GradientSync::emit_mirrored(Join&& join) {
   sum.path = context_.writer.path(context_.paths().mirror);
   sum.parties = 2;
   sum.rendezvous = mirror_rendezvous + std::min(mirror, context_.stage);
+  sum.group = CommGroup::mirror;
   sum.label = "gradients of the other copy";
   join(sum, Stream::dp, Phase::gradient_sync);
 }

@@ -32,6 +32,7 @@ class GradientSync {
 
  private:
   void sum_over_instances(double dense);
+  CommGroup gradient_group(bool expert) const;
   Collective reduction(double parameters, bool expert) const;
   Collective gather(double parameters, bool expert) const;
   int emit_gather(double dense, double experts);

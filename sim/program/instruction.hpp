@@ -9,6 +9,7 @@
 
 #include "models/operators.hpp"
 #include "sim/base/ids.hpp"
+#include "sim/plan/comm_groups.hpp"
 #include "sim/plan/plan.hpp"
 
 namespace trainyard {
@@ -86,23 +87,6 @@ struct OperatorWork {
 // Least host time of a segment (operator granularity); segment -1 = the host's work of a whole step.
 struct HostIssue {
   int segment = -1;
-};
-// Who takes part in a collective. `none`: the ranks that run the instruction, each alone.
-enum class CommGroup : std::uint8_t {
-  none,
-  tp,
-  cp,
-  cp_inner,
-  ep,
-  etp,
-  gradients,         // data x context parallel
-  expert_gradients,  // replicas of an expert shard
-  shard,             // ranks that share one copy of the states
-  replicas,          // of such a copy
-  secondary,         // the smaller group of backward gathers
-  embedding,         // the same rank of the first and the last stage
-  mirror,            // the same rank of the stage that holds the other copy of a bidirectional pipeline
-  world
 };
 struct Collective {
   Axis axis = Axis::tp;

@@ -164,7 +164,7 @@ const std::vector<int>& StageWriter::operator_works(int segment, bool contended)
     const auto& c = std::get<LayerCollective>(s.steps[i].work);
     made.push_back(work(Collective{of_group(c.group).axis, c.kind, c.bytes, c.exposed,
                                    program_.layer_paths[static_cast<std::size_t>(c.group)], 1, -1, c.label, 1.0,
-                                   segment, step, c.outside}));
+                                   segment, step, c.outside, comm_group(c.group)}));
   }
   return made;
 }

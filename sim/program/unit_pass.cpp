@@ -114,6 +114,7 @@ int UnitPasses::gather_work(double parameters, bool expert, bool backward) {
   c.path = path(expert      ? context_.paths().expert_gradients
                 : secondary ? context_.paths().secondary
                             : context_.paths().shard);
+  c.group = expert ? CommGroup::expert_gradients : secondary ? CommGroup::secondary : CommGroup::shard;
   c.label = expert ? "expert parameters" : "parameters";
   c.slowdown = context_.in.stack->gather_efficiency > 0 ? 1.0 / context_.in.stack->gather_efficiency : 1.0;
   return known->second = context_.writer.work(c);
@@ -158,15 +159,18 @@ void UnitPasses::emit_reduction(double dense, double experts, std::vector<int>& 
   scatter.kind = sharding.quantized_gradients ? CollectiveKind::all_to_all : CollectiveKind::reduce_scatter;
   const double wire = sharding.quantized_gradients ? quantized_gradient_bytes : element;
   scatter.path = path(context_.paths().shard);
+  scatter.group = CommGroup::shard;
   if (dense > 0) one(dense, false, 0, scatter, wire * dense);
   if (dense > 0 && context_.in.paths->shard_group < context_.in.gradient_ranks()) {
     Collective replicas;
     replicas.kind = CollectiveKind::all_reduce;
     replicas.path = path(context_.paths().replicas);
+    replicas.group = CommGroup::replicas;
     one(dense, false, 1, replicas, element * dense / context_.in.paths->shard_group);
   }
   if (experts > 0 && context_.in.expert_replicas() > 1) {
     scatter.path = path(context_.paths().expert_gradients);
+    scatter.group = CommGroup::expert_gradients;
     one(experts, true, 0, scatter, wire * experts);
   }
 }

@@ -1,6 +1,7 @@
 trainyard_test(report_test
   SOURCES analysis/report_text_test.cpp analysis/report_json_test.cpp support/hand_built_step.cpp
   LINKS trainyard_analysis nlohmann_json::nlohmann_json)
+trainyard_test(stragglers_job_test SOURCES analysis/stragglers_job_test.cpp LINKS trainyard_analysis)
 trainyard_test(measured_range_test SOURCES analysis/measured_range_test.cpp LINKS trainyard_analysis)
 trainyard_test(trace_perfetto_test
   SOURCES analysis/trace_perfetto_test.cpp support/hand_built_step.cpp support/perfetto_decoder.cpp

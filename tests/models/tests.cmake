@@ -11,6 +11,7 @@ trainyard_test(models_test
     models/memory_buffers_test.cpp
     models/memory_cost_test.cpp
     models/model_config_test.cpp
+    models/nccl_tuner_test.cpp
     models/model_flops_test.cpp
     models/operator_cost_test.cpp
     models/operators_attention_test.cpp

@@ -25,6 +25,8 @@ const std::vector<Folder>& folders() {
       {"analysis/job", {"analysis", "sim/base", "models"}},
       {"analysis/calibration", {"analysis", "sim/base", "models", "topology"}},
       {"analysis/sweep", {"analysis", "sim/base", "topology", "models", "sim/plan", "sim/program", "sim/engine"}},
+      {"analysis/placement",
+       {"analysis", "sim/base", "topology", "models", "sim/plan", "sim/program", "sim/engine"}},
       {"analysis/adaptation",
        {"analysis", "analysis/validation", "analysis/calibration", "sim/base", "topology", "models", "sim/plan",
         "sim/program", "sim/engine"}},
@@ -50,7 +52,7 @@ struct Door {
 
 const std::vector<Door>& doors() {
   static const std::vector<Door> table = {
-      {"boost/graph", {"topology/graph", "topology/routes"}},
+      {"boost/graph", {"topology/graph", "topology/routes", "analysis/placement/"}},
       {"boost/program_options", {"sim/cli/", "tests/"}},
       {"yaml-cpp/", {"sim/base/yaml_reader", "*_yaml"}},
       {"nlohmann/", {"*_json", "*json_", "*hugging_face_config", "topology/describe", "sim/cli/", "tests/"}},
@@ -58,7 +60,7 @@ const std::vector<Door>& doors() {
       {"catch2/", {"tests/"}},
       {"benchmark/", {"tests/"}},
       {"sqlite3.h", {"analysis/sweep/result_store"}},
-      {"simgrid/", {"sim/engine/fluid_engine"}},
+      {"simgrid/", {"sim/engine/simgrid_network"}},
       {"Eigen/", {"analysis/calibration/fit", "analysis/adaptation/map_fit"}},
       {"cuda", {"analysis/calibration/microbench"}},
       {"nccl", {"analysis/calibration/microbench"}},

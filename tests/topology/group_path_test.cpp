@@ -16,6 +16,12 @@ Routes with_fabric(const std::string& name, int nodes, const Fabric& fabric) {
   cluster.fabric = fabric;
   return Routes(cluster);
 }
+// What a member gets from the outermost tier while the sibling groups are silent; 0 = the tier's bandwidth.
+BytesPerSecond alone(const Routes& routes, const std::vector<int>& members) {
+  std::vector<DeviceId> devices;
+  for (int m : members) devices.emplace_back(m);
+  return group_path(routes, devices).tiers.back().alone;
+}
 }  // namespace
 
 TEST_CASE("a group of one crosses nothing") { CHECK(tiers(preset("dgx-h100", 1), {3}).empty()); }
@@ -111,6 +117,24 @@ TEST_CASE("rails of one scalable unit stay on their leaves, other units lie behi
   CHECK(tiers(routes, {3, 19}) == "2 SPINE 25.00 GB/s");  // other unit: 50 / 2
   CHECK(tiers(with_fabric("l40s-pcie-8gpu", 2, rails), {0, 12}) ==
         "2 SPINE 3.125 GB/s");  // no NVLink to the other rail
+}
+
+TEST_CASE("a group alone has the NICs to itself that its siblings would share") {
+  CHECK(alone(preset("aws-p4d", 4), {0, 8, 16, 24}) == 12.5_GBps);       // 100 Gb/s, else for two GPUs
+  CHECK(alone(preset("dgx-a100-80gb", 2), {0, 8}) == 50.0_GBps);         // both NICs of the pair
+  CHECK(alone(preset("l40s-pcie-8gpu", 2), {8, 0}) == 25.0_GBps);        // 200 Gb/s, else for four GPUs
+  CHECK(alone(preset("l40s-pcie-8gpu", 2), {0, 1, 8, 9}) == 12.5_GBps);  // two members share it still
+  CHECK(alone(preset("aws-p4d", 2), every(1, 16)) == BytesPerSecond{});  // nobody else is there
+  CHECK(alone(preset("dgx-h100", 4), {0, 8}) == BytesPerSecond{});       // a NIC each: as with siblings
+  CHECK(alone(preset("dgx-h100", 1), {0, 1}) == BytesPerSecond{});
+}
+
+TEST_CASE("a group alone has the spine and the sockets to itself") {
+  const Fabric tree{FabricKind::fat_tree, 2, 4.0, "roce"};
+  CHECK(alone(with_fabric("dgx-h100", 4, tree), {0, 16}) == 50.0_GBps);  // not 50 / 4
+  CHECK(alone(preset("l40s-pcie-8gpu", 1), {0, 4}) == 22.0_GBps);        // not 22 / 4 pairs
+  CHECK(alone(preset("l40s-pcie-8gpu", 1), every(1, 8)) == BytesPerSecond{});
+  CHECK(alone(preset("l40s-pcie-8gpu", 1), {0, 1}) == BytesPerSecond{});  // one socket
 }
 
 TEST_CASE("a step's worth of lookups fits into half a millisecond even with 2048 members each") {

@@ -60,7 +60,8 @@ struct Case {
 
 TEST_CASE("the constants of a known network are found again") {
   const Case c;
-  std::vector<CollectiveSample> samples = measured(CollectiveKind::all_gather, 4, c.truth, c.device);
+  // To 64 GB, so that every held-out split keeps messages of the protocol that is bound by the NICs.
+  std::vector<CollectiveSample> samples = measured(CollectiveKind::all_gather, 4, c.truth, c.device, 1024, 64e9);
   for (const CollectiveSample& s : measured(CollectiveKind::all_to_all, 4, c.truth, c.device)) samples.push_back(s);
   const FitReport report = fit_network(samples, c.device, c.base, nic, hopper_links);
   CHECK(value_of(report, "collective_efficiency") == "0.7");
@@ -112,7 +113,7 @@ TEST_CASE("a constant that is none of a network, or with which the formulas miss
   FitReport report =
       fit_network(measured(CollectiveKind::all_gather, 4, instant, c.device), c.device, c.base, nic, hopper_links);
   CHECK(value_of(report, "step_latency").empty());
-  CHECK(notes_name(report, "step_latency keeps the base's value: less than 1us fits best"));
+  CHECK(notes_name(report, "step_latency keeps the base's value"));
   CHECK(std::stod(value_of(report, "collective_efficiency")) == Approx(0.7).epsilon(0.05));
 
   auto wild = measured(CollectiveKind::all_gather, 4, c.truth, c.device);

@@ -3,10 +3,14 @@
 #include <map>
 #include <set>
 
+#include "sim/base/yaml_reader.hpp"
+#include "sim/plan/check_plan.hpp"
+#include "sim/plan/plan_yaml.hpp"
 #include "sim/plan/rank_layout.hpp"
 #include "tests/sim/plan/small_cluster.hpp"
 
 using namespace trainyard;
+using Catch::Contains;
 using trainyard::test::cluster_of;
 
 namespace {
@@ -51,6 +55,29 @@ bool every_axis_is_rail_aligned(const RankLayout& layout, const Cluster& cluster
   for (Axis axis : {Axis::tp, Axis::cp, Axis::dp, Axis::pp})
     if (!is_rail_aligned(layout, axis, cluster)) return false;
   return true;
+}
+
+Plan plan_from(const std::string& text) { return read_plan(read_yaml_text(text, "plan.yaml")); }
+
+std::string plan_error(const std::string& text) {
+  try {
+    plan_from(text);
+  } catch (const InputError& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+// The only problem of a list of devices for tp 2 on two nodes of two.
+std::string problem_of(const std::vector<int>& devices) {
+  Plan plan = plan_of(2, 0, 1, PlacementKind::device_list);
+  plan.global_batch_size = 2;
+  plan.placement_devices = devices;
+  std::string text;
+  for (const PlanProblem& p :
+       check_plan(plan, trainyard::test::llama3_70b(), trainyard::test::workload_8k(), cluster_of(2, 2)))
+    text += p.axis + ": " + p.reason;
+  return text;
 }
 
 }  // namespace
@@ -107,4 +134,43 @@ TEST_CASE("explicit placement fills the listed local indices node by node") {
   Plan plan = plan_of(2, 2, 2, PlacementKind::explicit_list);
   plan.explicit_placement = {{3, 1, 0, 2}, {0, 1, 2, 3}};
   CHECK(devices(lay_out(plan, cluster_of(2, 4))) == std::vector<int>{3, 1, 0, 2, 4, 5, 6, 7});
+}
+
+TEST_CASE("a list of devices puts every rank where it says") {
+  const Plan plan = plan_from("{tp: 2, placement: {devices: [0, 2, 3, 1]}}");
+  CHECK(plan.placement == PlacementKind::device_list);
+  CHECK(devices(lay_out(plan, cluster_of(2, 2))) == std::vector<int>{0, 2, 3, 1});
+  CHECK_THAT(to_yaml(plan, {}), Contains("\n  placement: {devices: [0, 2, 3, 1]}\n"));
+  CHECK(canonical_key(plan) != canonical_key(plan_from("{tp: 2, placement: {devices: [0, 2, 1, 3]}}")));
+}
+
+TEST_CASE("a list of devices must name each once") {
+  CHECK(problem_of({3, 1, 0, 2}).empty());
+  CHECK(problem_of({0, 1, 2}) == "placement: placement lists devices of 3 ranks, but the cluster has 4 GPUs");
+  CHECK(problem_of({}) == "placement: placement lists devices of 0 ranks, but the cluster has 4 GPUs");
+  CHECK(problem_of({0, 1, 2, 4}) == "placement: placement puts rank 3 on device 4, but the cluster's are 0 to 3");
+  CHECK(problem_of({0, -1, 2, 3}) == "placement: placement puts rank 1 on device -1, but the cluster's are 0 to 3");
+  CHECK(problem_of({0, 1, 2, 1}) == "placement: placement puts ranks 1 and 3 on device 1");
+}
+
+TEST_CASE("mistaken placement keys are pointed at") {
+  CHECK_THAT(plan_error("placement: devices"), Contains("plan.yaml:1:12") && Contains("needs its list"));
+  CHECK_THAT(plan_error("placement: {devices: [0, 1], explicit: [[0, 1]]}"), Contains("either explicit or devices"));
+  CHECK_THAT(plan_error("placement: {devices: [0, -1]}"), Contains("outside 0"));
+  CHECK_THAT(plan_error("placement: {devices: [0, one]}"), Contains("whole number"));
+  CHECK_THAT(plan_error("placement: {devices: 3}"), Contains("plan.yaml:1:22"));
+  CHECK_THAT(plan_error("placement: {devices: [0], seed: 1}"), Contains("unknown key 'seed'"));
+  CHECK_THAT(plan_error("placement: optimise"), Contains("did you mean 'optimize'"));
+}
+
+TEST_CASE("optimize is packed until it is answered, and says whether the rank order is open") {
+  const Plan open = plan_from("{tp: 2, placement: optimize}");
+  CHECK(open.free_rank_order);
+  CHECK(devices(lay_out(open, cluster_of(2, 2))) == std::vector<int>{0, 1, 2, 3});
+  const Plan fixed = plan_from("{tp: 2, placement: optimize, rank_order: dp-tp-cp-pp}");
+  CHECK_FALSE(fixed.free_rank_order);
+  for (const Plan& plan : {open, fixed}) {
+    YamlMapping top(read_yaml_text(to_yaml(plan, {.sequence_length = 1}), "plan.yaml"));
+    CHECK(read_plan(top.required("plan")) == plan);
+  }
 }
