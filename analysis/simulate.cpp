@@ -99,14 +99,20 @@ void run_ranks_of(const Job& job, const Routes& routes, const Prepared& p, const
   step.result.links = std::move(runs.links);
 }
 
-std::vector<RankResult> rank_results(const Timeline& timeline, const RankLayout& layout, const StepProgram& program,
-                                     const std::vector<Breakdown>& lists) {
+// One entry per list, or, if all are asked for, per rank.
+std::vector<RankResult> rank_results(const SimulatedStep& step, const RankLayout& layout,
+                                     const std::vector<Breakdown>& lists, bool all) {
+  const Timeline& timeline = step.timeline;
   std::vector<RankResult> results;
-  for (std::size_t l = 0; l < lists.size(); ++l) {
-    const Timeline::List& list = timeline.lists[l];
-    results.push_back({list.representative.value, list.ranks, program.kinds[kind_of_list(timeline, l)].stage.value,
-                       layout.device[list.representative.index()].value, list.slowdown, lists[l]});
-  }
+  const auto add = [&](RankId rank, int ranks, std::size_t l) {
+    results.push_back({rank.value, ranks, step.program.kinds[kind_of_list(timeline, l)].stage.value,
+                       layout.device[rank.index()].value, timeline.lists[l].slowdown, lists[l]});
+  };
+  if (all)
+    for (std::size_t r = 0; r < timeline.list_of_rank.size(); ++r)
+      add(RankId(r), 1, static_cast<std::size_t>(timeline.list_of_rank[r]));
+  else
+    for (std::size_t l = 0; l < lists.size(); ++l) add(timeline.lists[l].representative, timeline.lists[l].ranks, l);
   return results;
 }
 
@@ -138,7 +144,7 @@ SimulatedStep simulate_step(const Job& job, const Routes& routes, Granularity gr
   r.breakdown = time.mean;
   r.compute = time.compute;
   r.per_stage = std::move(time.per_stage);
-  if (every_rank) r.ranks = rank_results(step.timeline, p.layout, step.program, time.per_list);
+  if (every_rank) r.ranks = rank_results(step, p.layout, time.per_list, engine.every_rank);
   r.communication = std::move(time.communication);
   r.memory = memory_ledger(step.program, profile, job.cluster.gpu_memory);
   r.engine = engine.kind == EngineKind::fluid ? "fluid" : "analytic";

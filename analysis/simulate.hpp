@@ -15,8 +15,8 @@ namespace trainyard {
 enum class EngineKind { analytic, fluid };
 struct EngineChoice {
   EngineKind kind = EngineKind::analytic;
-  // Simulate ranks instead of one per stage: always by the fluid engine, by the analytic one if asked or if the cluster
-  // has stragglers. `fold`: ranks that cannot be told apart are simulated once.
+  // Simulate ranks instead of one per stage, and list them all. The fluid engine simulates ranks anyway, as does the
+  // analytic one if the cluster has stragglers. `fold`: ranks that cannot be told apart are simulated once.
   bool every_rank = false;
   bool fold = true;
 };

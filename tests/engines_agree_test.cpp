@@ -74,8 +74,10 @@ TEST_CASE("folding ranks changes nothing") {
     // SimGrid ends a flow within a fraction of a byte: nanoseconds over a step.
     CHECK(folded.result.step_time.value == Approx(each.result.step_time.value).margin(1e-7));
     for (std::size_t l = 0; l < each.timeline.spans.size(); ++l) {
-      const RankResult& one = each.result.ranks[l];
+      const RankResult &one = each.result.ranks[l], &same = folded.result.ranks[l];
       CHECK(one.breakdown.total().value == Approx(each.result.step_time.value).epsilon(1e-9));
+      CHECK(same.breakdown.compute.value == Approx(one.breakdown.compute.value).margin(1e-6));
+      CHECK(same.breakdown.bubble.value == Approx(one.breakdown.bubble.value).margin(1e-6));
     }
   }
 }

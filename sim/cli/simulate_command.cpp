@@ -43,7 +43,8 @@ CommandSyntax syntax() {
   for (const Exporter& exporter : exporters) formats += fmt::format(" {} ({})", exporter.suffix, exporter.summary);
   s.option()("engine", po::value<std::string>()->default_value("analytic")->value_name("NAME"),
              "analytic: transfers take their closed-form time; fluid: they share links, and compute shares its GPU "
-             "with them")("all-ranks", "simulate every rank, not one per kind of rank")(
+             "with them")("all-ranks", "simulate every rank, not one per pipeline stage, and list them all")(
+      "no-fold", "simulate also ranks that cannot be told apart one by one: slower, same result")(
       "granularity", po::value<std::string>()->value_name("NAME"),
       "what an instruction is: block, layer or operator (block; operator where every rank is simulated)")(
       "trace", po::value<std::string>()->value_name("FILE"), formats.c_str())(
@@ -89,7 +90,7 @@ std::optional<SimulateOptions> parse(const std::vector<std::string>& args, std::
   if (const auto granularity = text_of(*given, "granularity")) options.granularity = granularity_from(*granularity);
   options.engine = engine_from((*given)["engine"].as<std::string>());
   options.engine.every_rank = given->count("all-ranks") != 0;
-  options.engine.fold = !options.engine.every_rank;
+  options.engine.fold = given->count("no-fold") == 0;
   options.json = given->count("json") != 0;
   options.experiments = given->count("no-experiments") == 0;
   options.trace = text_of(*given, "trace");

@@ -60,6 +60,7 @@ class RankRun final : public NetworkClient {
     beside_.resize(n);
     kernel_of_.assign(n, -1);
     meetings_.resize(static_cast<std::size_t>(cast.meetings));
+    timeline_.list_of_rank = cast.classes->of_rank;
     timeline_.spans.resize(n);
     for (std::size_t c = 0; c < n; ++c) {
       const std::size_t count = program_.kinds[static_cast<std::size_t>(classes_[c].kind)].instructions.size();
@@ -134,23 +135,28 @@ class RankRun final : public NetworkClient {
       const std::int32_t c = queue_.front();
       queue_.pop_front();
       states_[static_cast<std::size_t>(c)].queued = false;
+      issuing_ = c;
       issue(c);
+      issuing_ = -1;
     }
   }
 
   // Issues every instruction of the class that can be.
   void issue(std::int32_t c) {
-    const StreamLists& lists = lists_.of_kind(classes_[static_cast<std::size_t>(c)].kind);
+    const std::int32_t kind_index = classes_[static_cast<std::size_t>(c)].kind;
+    const StreamLists& lists = lists_.of_kind(kind_index);
+    const RankKind& kind = kind_of(c);
+    const std::vector<Span>& spans = timeline_.spans[static_cast<std::size_t>(c)];
     State& state = states_[static_cast<std::size_t>(c)];
     bool moved = true;
     while (moved) {
       moved = false;
-      for (std::size_t s = 0; s < streams; ++s) {
+      for (const std::size_t s : lists_.streams_of(kind_index)) {
         const std::vector<std::int32_t>& list = lists[s];
         auto& next = state.next[s];
         while (static_cast<std::size_t>(next) < list.size()) {
           const std::int32_t i = list[static_cast<std::size_t>(next)];
-          const double ready = ready_time(c, i, next > 0 ? list[static_cast<std::size_t>(next) - 1] : -1);
+          const double ready = ready_time(kind, spans, i, next > 0 ? list[static_cast<std::size_t>(next) - 1] : -1);
           if (ready < 0) break;
           ++next;
           moved = true;
@@ -160,14 +166,13 @@ class RankRun final : public NetworkClient {
     }
   }
 
-  double ready_time(std::int32_t c, std::int32_t i, std::int32_t previous) const {
-    const std::vector<Span>& spans = timeline_.spans[static_cast<std::size_t>(c)];
+  static double ready_time(const RankKind& kind, const std::vector<Span>& spans, std::int32_t i,
+                           std::int32_t previous) {
     double ready = 0;
     if (previous >= 0) {
       ready = spans[static_cast<std::size_t>(previous)].end.value;
       if (ready < 0) return unsettled;
     }
-    const RankKind& kind = kind_of(c);
     const Instruction& in = kind.instructions[static_cast<std::size_t>(i)];
     for (std::int32_t a = 0; a < in.after_count; ++a) {
       const double end = spans[kind.after[static_cast<std::size_t>(in.after_begin + a)].index()].end.value;
@@ -207,7 +212,10 @@ class RankRun final : public NetworkClient {
       return std::none_of(one.members.begin(), one.members.end(),
                           [&](const Member& o) { return o.rank_class == m.rank_class && same_side(o, m); });
     });
-    if (g == open.end()) g = open.insert(open.end(), Gathering{{}, 0, work});
+    if (g == open.end()) {
+      g = open.insert(open.end(), Gathering{{}, 0, work});
+      g->members.reserve(static_cast<std::size_t>(role.parties));
+    }
     g->members.push_back(m);
     g->ready = std::max(g->ready, ready);
     if (static_cast<std::int32_t>(g->members.size()) < role.parties) return;
@@ -386,7 +394,7 @@ class RankRun final : public NetworkClient {
   void finish(Member m, double begin, double end) {
     span(m) = {Seconds(begin), Seconds(end)};
     makespan_ = std::max(makespan_, end);
-    wake(m.rank_class);
+    if (m.rank_class != issuing_) wake(m.rank_class);
   }
 
   const Cast& cast_;
@@ -399,6 +407,7 @@ class RankRun final : public NetworkClient {
   std::vector<KernelsBeside> beside_;    // [class]
   std::vector<std::int32_t> kernel_of_;  // [class] followed kernel, -1 = none
   std::deque<std::int32_t> queue_;
+  std::int32_t issuing_ = -1;  // class whose streams are being looked at anyway
   std::vector<std::deque<Gathering>> meetings_;
   std::vector<Activity> activities_;
   std::vector<std::int32_t> free_;

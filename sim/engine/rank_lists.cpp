@@ -41,6 +41,9 @@ RankLists::RankLists(const Cast& cast) {
     const std::vector<Instruction>& all = program.kinds[k].instructions;
     for (std::size_t i = 0; i < all.size(); ++i)
       lists_[k][static_cast<std::size_t>(all[i].stream)].push_back(static_cast<std::int32_t>(i));
+    std::vector<std::size_t>& used = used_.emplace_back();
+    for (std::size_t s = 0; s < streams; ++s)
+      if (!lists_[k][s].empty()) used.push_back(s);
     if (cast.compute_contention) find_followed(cast, k, occupies);
   }
 }

@@ -19,6 +19,9 @@ class RankLists {
  public:
   explicit RankLists(const Cast& cast);
   const StreamLists& of_kind(std::int32_t kind) const { return lists_[static_cast<std::size_t>(kind)]; }
+  const std::vector<std::size_t>& streams_of(std::int32_t kind) const {  // those that it uses
+    return used_[static_cast<std::size_t>(kind)];
+  }
   // May a communication kernel that occupies multiprocessors run beside this one?
   bool followed(std::int32_t kind, std::int32_t instruction) const {
     const std::vector<bool>& all = followed_[static_cast<std::size_t>(kind)];
@@ -29,7 +32,8 @@ class RankLists {
  private:
   void find_followed(const Cast& cast, std::size_t kind, const std::vector<bool>& occupies);
 
-  std::vector<StreamLists> lists_;           // [kind]
+  std::vector<StreamLists> lists_;  // [kind]
+  std::vector<std::vector<std::size_t>> used_;
   std::vector<std::vector<bool>> followed_;  // [kind][instruction]
   std::vector<double> kernels_;              // [work]
 };

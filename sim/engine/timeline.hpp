@@ -27,6 +27,7 @@ struct Timeline {
     friend bool operator==(const List&, const List&) = default;
   };
   std::vector<List> lists = {};
+  std::vector<std::int32_t> list_of_rank = {};  // empty where lists are kinds
   friend bool operator==(const Timeline&, const Timeline&) = default;
 };
 
