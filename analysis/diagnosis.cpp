@@ -203,6 +203,17 @@ void relate(const Job& job, const Routes& routes, Seconds step_time, std::vector
   for (Experiment& e : experiments) e.predicted_step *= factor;
 }
 
+// What the stragglers cost: the same step on a cluster without them.
+std::string cost_of_stragglers(const Job& job, const StepResult& result) {
+  Job healthy = job;
+  healthy.cluster.stragglers = {};
+  const EngineKind engine = result.engine == "fluid" ? EngineKind::fluid : EngineKind::analytic;
+  const Seconds step =
+      simulate_step(healthy, Routes(healthy.cluster), Granularity::operator_, {engine, true}).result.step_time;
+  return fmt::format("with every part healthy and no jitter the step would take {} instead of {} ({:+.1f} %)",
+                     to_text(step), to_text(result.step_time), 100 * (step / result.step_time - 1));
+}
+
 std::string reason_of(const StepResult& r, const Experiment& best) {
   if (!r.memory.fits)
     return best.fits ? "the plan does not fit; this is the fastest single change that does"
@@ -231,6 +242,7 @@ StepResult diagnosed(const Job& job, const Routes& routes, StepResult result) {
   Diagnosis& d = result.diagnosis;
   d.bound = bound_of(result);
   d.evidence = evidence_of(result);
+  if (job.cluster.stragglers.any()) d.evidence.push_back(cost_of_stragglers(job, result));
   for (std::string& line : straggler_evidence(result, job.cluster.gpus_per_node()))
     d.evidence.push_back(std::move(line));
   d.slow_path = slow_path_of(result);

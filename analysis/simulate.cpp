@@ -150,6 +150,8 @@ SimulatedStep simulate_step(const Job& job, const Routes& routes, Granularity gr
   r.engine = engine.kind == EngineKind::fluid ? "fluid" : "analytic";
   for (const std::vector<Span>& list : step.timeline.spans) r.events += static_cast<std::int64_t>(list.size());
   r.warnings = job.warnings;
+  if (granularity != Granularity::operator_ && !job.cluster.stragglers.links.empty())
+    r.warnings.push_back("collectives inside a layer do not feel degraded links unless --granularity is operator");
   for (std::string& warning : measured_range_warnings(step.program, profile.device))
     r.warnings.push_back(std::move(warning));
   step.plan = std::move(p.plan);

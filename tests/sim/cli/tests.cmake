@@ -7,7 +7,7 @@ trainyard_test(cli_estimate_test
   LINKS trainyard_models Boost::program_options)
 if(TARGET trainyard)
   trainyard_test(command_line_test
-    SOURCES sim/cli/command_line_test.cpp support/process.cpp
+    SOURCES sim/cli/command_line_test.cpp sim/cli/simulate_ranks_test.cpp support/process.cpp
     LINKS nlohmann_json::nlohmann_json)
   target_compile_definitions(command_line_test PRIVATE TRAINYARD_BINARY="$<TARGET_FILE:trainyard>")
   add_dependencies(command_line_test trainyard)
