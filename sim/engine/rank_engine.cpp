@@ -4,11 +4,13 @@
 #include <cmath>
 #include <deque>
 #include <limits>
+#include <optional>
 #include <queue>
 #include <span>
 #include <utility>
 
 #include "sim/engine/kernel_contention.hpp"
+#include "sim/engine/rank_activity.hpp"
 #include "sim/engine/rank_lists.hpp"
 #include "sim/engine/stuck_ranks.hpp"
 
@@ -17,49 +19,19 @@ namespace {
 
 constexpr double never = std::numeric_limits<double>::infinity();
 
-// An instruction of a rank class that waits for, or takes part in, something with others.
-struct Member {
-  std::int32_t rank_class = 0;
-  std::int32_t instruction = 0;
-};
-
-// Members of one meeting: a collective, a message, or a block whose ranks keep in step.
-struct Gathering {
-  std::vector<Member> members;
-  double ready = 0;
-  std::int32_t work = 0;
-};
-
-// A transfer or a kernel under way.
-struct Activity {
-  Gathering gathering;
-  std::int32_t transfer = -1;  // of the cast; -1: a kernel
-  int parts_left = 0;
-  double start = 0;
-  // of kernels: what is left at the present rate
-  double remaining = 0, since = 0, rate = 1;
-  std::uint32_t version = 0;
-};
-
-enum class EventKind : std::uint8_t { start_flow, start_kernel, end_kernel, load, unload };
-struct Event {
-  double time = 0;
-  std::uint64_t sequence = 0;
-  EventKind kind = EventKind::start_flow;
-  std::int32_t activity = 0;
-  std::uint32_t version = 0;
-  bool operator<(const Event& o) const { return time != o.time ? time > o.time : sequence > o.sequence; }
-};
-
 class RankRun final : public NetworkClient {
  public:
   RankRun(const Cast& cast, SharedNetwork* network)
-      : cast_(cast), program_(*cast.program), classes_(cast.classes->classes), network_(network), lists_(cast) {
+      : cast_(cast),
+        program_(*cast.program),
+        classes_(cast.classes->classes),
+        network_(network),
+        lists_(cast),
+        gatherings_(cast.meetings) {
     const std::size_t n = classes_.size();
     states_.resize(n);
     beside_.resize(n);
     kernel_of_.assign(n, -1);
-    meetings_.resize(static_cast<std::size_t>(cast.meetings));
     timeline_.list_of_rank = cast.classes->of_rank;
     timeline_.spans.resize(n);
     for (std::size_t c = 0; c < n; ++c) {
@@ -206,30 +178,9 @@ class RankRun final : public NetworkClient {
   bool loads(const ClassTransfer& t) const { return cast_.compute_contention && t.channels > 0; }
 
   void gather(Member m, std::int32_t work, const Role& role, double ready) {
-    std::deque<Gathering>& open = meetings_[static_cast<std::size_t>(role.meeting)];
-    // The first gathering that this class has not joined: every class issues its calls in order.
-    auto g = std::find_if(open.begin(), open.end(), [&](const Gathering& one) {
-      return std::none_of(one.members.begin(), one.members.end(),
-                          [&](const Member& o) { return o.rank_class == m.rank_class && same_side(o, m); });
-    });
-    if (g == open.end()) {
-      g = open.insert(open.end(), Gathering{{}, 0, work});
-      g->members.reserve(static_cast<std::size_t>(role.parties));
-    }
-    g->members.push_back(m);
-    g->ready = std::max(g->ready, ready);
-    if (static_cast<std::int32_t>(g->members.size()) < role.parties) return;
-    Gathering complete = std::move(*g);
-    open.erase(g);
-    start(std::move(complete), role.transfer);
-  }
-  // A class of ranks that send to their own class is both ends of the message.
-  bool same_side(Member a, Member b) const {
-    const auto is_send = [&](Member m) {
-      return std::holds_alternative<Send>(
-          program_.works[static_cast<std::size_t>(instruction(m.rank_class, m.instruction).work)]);
-    };
-    return is_send(a) == is_send(b);
+    const bool sends = std::holds_alternative<Send>(program_.works[static_cast<std::size_t>(work)]);
+    if (std::optional<Gathering> complete = gatherings_.join({m.rank_class, m.instruction, sends}, work, role, ready))
+      start(*std::move(complete), role.transfer);
   }
 
   void start(Gathering g, std::int32_t transfer) {
@@ -408,7 +359,7 @@ class RankRun final : public NetworkClient {
   std::vector<std::int32_t> kernel_of_;  // [class] followed kernel, -1 = none
   std::deque<std::int32_t> queue_;
   std::int32_t issuing_ = -1;  // class whose streams are being looked at anyway
-  std::vector<std::deque<Gathering>> meetings_;
+  Gatherings gatherings_;
   std::vector<Activity> activities_;
   std::vector<std::int32_t> free_;
   std::priority_queue<Event> events_;
