@@ -11,6 +11,7 @@
 #include "analysis/version.hpp"
 #include "sim/base/errors.hpp"
 #include "sim/cli/calibrate_command.hpp"
+#include "sim/cli/collective_command.hpp"
 #include "sim/cli/compare_command.hpp"
 #include "sim/cli/estimate_command.hpp"
 #include "sim/cli/import_command.hpp"
@@ -62,6 +63,7 @@ constexpr std::array table = {
             }},
     Command{"job", "a whole training job: days, goodput, cost, with failures and checkpoints", job_command},
     Command{"compare", "two scenarios side by side, term by term", compare_command},
+    Command{"collective", "a simulated nccl-tests run: time and bandwidth by size, contention", collective_command},
     Command{"estimate", "quick calculators: parameters, FLOPs, all-reduce, training state, KV cache",
             [](const Args& args, std::istream&, std::ostream& out, std::ostream& err) {
               return estimate_command(args, out, err);

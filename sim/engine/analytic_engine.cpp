@@ -171,19 +171,47 @@ class AnalyticRun {
 
   [[noreturn]] void report_stuck() const {
     std::string text = "the step cannot finish:";
-    for (std::size_t k = 0; k < program_.kinds.size(); ++k)
-      for (std::size_t i = 0; i < program_.kinds[k].instructions.size(); ++i) {
+    for (std::size_t k = 0; k < program_.kinds.size(); ++k) {
+      const RankKind& kind = program_.kinds[k];
+      std::array<bool, streams> named{};
+      for (std::size_t i = 0; i < kind.instructions.size(); ++i) {
         const Node& n = nodes_[static_cast<std::size_t>(offsets_[k]) + i];
-        if (n.pending == settled) continue;
-        const Instruction& instruction = program_.kinds[k].instructions[i];
-        const std::string what =
-            n.pending > 0 ? fmt::format("{} instructions that cannot run", n.pending) : std::string("its partner");
-        text += fmt::format("\n  stage {}: instruction {} on {} (micro-batch {}, chunk {}) waits for {}",
-                            program_.kinds[k].stage.value, i, name(instruction.stream), instruction.micro_batch,
-                            instruction.chunk, what);
-        break;  // the first blocked instruction of a kind blocks the rest
+        const Instruction& instruction = kind.instructions[i];
+        // The first blocked instruction of a stream blocks the rest of it.
+        if (n.pending == settled || std::exchange(named[static_cast<std::size_t>(instruction.stream)], true)) continue;
+        text += fmt::format("\n  {} (stage {}): {} waits for {}", ranks_of(kind), kind.stage.value,
+                            instruction_name(kind, i), cause_of(k, i));
       }
+    }
     throw StuckProgram(text);
+  }
+  static std::string ranks_of(const RankKind& kind) {
+    std::string text = fmt::format("rank {}", kind.representative.value);
+    return kind.ranks > 1 ? text + fmt::format(" and {} like it", kind.ranks - 1) : text;
+  }
+  static std::string instruction_name(const RankKind& kind, std::size_t i) {
+    const Instruction& in = kind.instructions[i];
+    return fmt::format("instruction {} on {} (micro-batch {}, chunk {})", i, name(in.stream), in.micro_batch, in.chunk);
+  }
+  std::string cause_of(std::size_t k, std::size_t i) const {
+    const RankKind& kind = program_.kinds[k];
+    const Instruction& in = kind.instructions[i];
+    for (int a = 0; a < in.after_count; ++a) {
+      const std::size_t before = kind.after[static_cast<std::size_t>(in.after_begin + a)].index();
+      if (nodes_[static_cast<std::size_t>(offsets_[k]) + before].pending != settled)
+        return instruction_name(kind, before) + " of the same rank";
+    }
+    const Node& n = nodes_[static_cast<std::size_t>(offsets_[k]) + i];
+    if (n.partner == none) return "the other end of a message that no rank posts";
+    // The kinds of the ring of partners that are not ready.
+    std::string others;
+    for (Index p = n.partner; p != offsets_[k] + static_cast<Index>(i);
+         p = nodes_[static_cast<std::size_t>(p)].partner) {
+      const auto after = std::upper_bound(offsets_.begin(), offsets_.end(), p);
+      const RankKind& other = program_.kinds[static_cast<std::size_t>(after - offsets_.begin()) - 1];
+      if (nodes_[static_cast<std::size_t>(p)].pending > 0) others += (others.empty() ? "" : ", ") + ranks_of(other);
+    }
+    return others.empty() ? "an earlier instruction of its stream" : others;
   }
 
   Timeline collect() const {

@@ -75,7 +75,7 @@ TEST_CASE("a program that cannot finish names each blocked stage and what it wai
     run_analytic(program, prices);
     FAIL("a stuck program finished");
   } catch (const StuckProgram& e) {
-    CHECK_THAT(e.what(), Catch::Contains("stage 0") && Catch::Contains("waits for its partner"));
+    CHECK_THAT(e.what(), Catch::Contains("stage 0") && Catch::Contains("waits for the other end of a message that no rank posts"));
   }
 }
 
