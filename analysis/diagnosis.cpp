@@ -246,7 +246,10 @@ StepResult diagnosed(const Job& job, const Routes& routes, StepResult result) {
   for (std::string& line : straggler_evidence(result, job.cluster.gpus_per_node()))
     d.evidence.push_back(std::move(line));
   d.slow_path = slow_path_of(result);
-  d.experiments = run_candidates(job, routes, resolved(job.plan, job.model, job.cluster));
+  Job base = job;
+  // A placement found for this plan says nothing of others.
+  if (result.placement) base.plan.placement = PlacementKind::packed;
+  d.experiments = run_candidates(base, routes, resolved(job.plan, job.model, job.cluster));
   if (!result.ranks.empty()) relate(job, routes, result.step_time, d.experiments);
   if (!d.experiments.empty()) d.reason = reason_of(result, d.experiments.front());
   return result;

@@ -17,9 +17,16 @@
 //
 //   pairwise  t = α + peers α_peer + max over tiers of S (n - ranks that a lower tier reaches) / n / (η B_tier)
 //             all-to-all: every rank sends to all others at once, each message on the tier where the two meet
-//   two-hop   the same, but S_outside bytes leave the island and S (g-1)/g move inside it, g ranks to the island:
+//   rail      the same, but every message first goes over NVLink to the GPU of its node that shares the receiver's rail
+//             (NCCL's PXN, 2.12 on): S (g-1)/g move inside the node and a NIC talks to nodes - 1 peers, not n - g;
+//             where that is faster and NVLink joins a node
+//   two-hop   as rail, but S_outside bytes leave the island and S (g-1)/g move inside it, g ranks to the island:
 //             DeepEP sends a token to a node once and forwards it there over NVLink
 //   neighbour t = α + S / (η B_tier) on the slowest tier between ring neighbours   send-receive
+//
+// Over nodes the latency grows with S: a message beyond 1 KiB takes 8 % of a send's latency longer with every doubling,
+// up to 64 MiB, in each pass over the network; and a ring enters every node once per pass, so that all-gathers on two
+// nodes wait for the network twice (nccl-tests on InfiniBand, RoCE, EFA and Slingshot).
 //
 // The time never falls as S grows. Formulas: Thakur et al. 2005; NCCL's tuning model; DeepEP.
 #pragma once
@@ -36,7 +43,7 @@ namespace trainyard {
 struct CollectiveCost {
   Seconds time{};
   std::string_view algorithm;  // "ring", "tree", "nvls", "nvls-tree", "collnet-direct", "collnet-chain", "pat",
-                               // "pairwise", "two-hop", "neighbour", "none"
+                               // "pairwise", "rail", "two-hop", "neighbour", "none"
   LinkClass slowest_link = LinkClass::nvlink;
   std::string_view protocol = {};  // "LL", "LL128", "Simple"; empty where NCCL has no choice
   Seconds latency{};               // the part of `time` that does not depend on bandwidth
@@ -56,6 +63,10 @@ Bytes ring_bytes_sent(CollectiveKind kind, Bytes size, int ranks);
 // negative = every byte goes to a uniformly drawn member.
 CollectiveCost collective_cost(CollectiveKind kind, Bytes size, const std::vector<Tier>& tiers,
                                const DeviceProfile& device, const NetworkProfile& network, Bytes outside = Bytes(-1.0));
+
+// What one host thread needs to launch a collective on the `ranks_of_thread` GPUs that it drives, the least time of one
+// in nccl-tests with -g: 0 where every rank has a thread of its own, whose launches run ahead of its GPU.
+Seconds launch_time(CollectiveKind kind, int ranks, int ranks_of_thread);
 
 // A pipeline send between two ranks, every rank of the stage sending at once.
 Seconds send_time(Bytes size, const std::vector<Tier>& tiers, const DeviceProfile& device,

@@ -1,6 +1,7 @@
 // What the formulas of collectives and sends share: the kinds of links and the shares of their nominal rates.
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include "models/operators.hpp"
@@ -26,6 +27,8 @@ struct CollectiveSetting {
 struct DirectTransfer {
   Seconds time{};
   LinkClass slowest = LinkClass::nvlink;
+  std::string_view algorithm = {};
+  Seconds latency{};
 };
 DirectTransfer all_to_all(const CollectiveSetting& setting);
 DirectTransfer neighbour_exchange(const CollectiveSetting& setting);

@@ -35,7 +35,6 @@ constexpr std::array<std::array<ByProtocol, nccl_algorithms>, 3> hop_latency = {
 
 // By powers of two of S / 64 B; 1 beyond.
 constexpr int corrections = 23;
-constexpr double corrected_from = 64;  // bytes
 constexpr std::array<std::array<double, corrections + 1>, nccl_protocols> tree_correction = {{
     {1, 1, 1, 1, .9, .8, .7, .7, .7, .7, .6, .5, .4, .4, .5, .6, .7, .8, .9, 1, 1, 1, 1, 1},
     {1, 1, 1, 1, 1, .9, .8, .8, .8, .7, .6, .6, .6, .6, .6, .6, .8, .9, .9, .9, .9, 1, 1, 1},
@@ -107,7 +106,7 @@ double nccl_hop_latency(NcclHop hop, NcclAlgorithm algorithm, NcclProtocol proto
                     [static_cast<std::size_t>(protocol)];
 }
 
-double nccl_tree_octave(double bytes) { return std::log2(bytes / corrected_from); }
+double nccl_tree_octave(double bytes) { return std::log2(bytes / nccl_tree_corrected_from); }
 
 double nccl_tree_correction(NcclProtocol protocol, double bytes, bool smooth) {
   return nccl_tree_correction_at(protocol, nccl_tree_octave(bytes), smooth);

@@ -39,6 +39,7 @@ double nccl_tree_correction(NcclProtocol protocol, double bytes, bool smooth);
 // The same by log2(S / 64 B), for callers that ask for several protocols.
 double nccl_tree_correction_at(NcclProtocol protocol, double octave, bool smooth);
 double nccl_tree_octave(double bytes);
+inline constexpr double nccl_tree_corrected_from = 64;  // bytes
 
 // Bandwidths of a channel that its search tries, descending.
 std::span<const double> nccl_intra_speeds(NcclGeneration generation);

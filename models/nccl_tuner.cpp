@@ -15,7 +15,6 @@ constexpr double gigabyte = 1e9;
 // Factors of tuning.cc.
 constexpr double ll_share = 0.5;         // 4 bytes of data, 4 of flag
 constexpr double ll128_share = 0.92;     // 120 of 128 bytes, and what synchronising costs
-constexpr double tree_share = 0.92;      // of the ring's bandwidth
 constexpr double tree_ll_divisor = 3.8;  // of the tree's bandwidth
 constexpr double tree_ll128_inside = 7.0 / 9;
 constexpr double tree_ll128_between = 120.0 / 128;
@@ -29,29 +28,44 @@ constexpr double collnet_local = 0.4;     // microseconds per further GPU of the
 constexpr double pat_step_share = 3.5;    // PAT's steps overlap
 constexpr double pat_rank = 2.8;          // microseconds per rank
 
+// Height of a tree over the nodes: whole levels as NCCL counts them, or growing with every node.
+double tree_height(int nodes, bool smooth) {
+  if (nodes <= 1) return 0;
+  if (smooth) return std::log2(static_cast<double>(nodes));
+  return std::bit_width(static_cast<unsigned>(nodes)) - 1;
+}
+
+bool grows(const NcclGroup& group, const NcclLatencies& latencies) {
+  return group.nodes > 1 && latencies.message_growth > 0;
+}
+
+// log2(S / 64 B) where something depends on it, whole where NCCL's own table is meant.
+double size_octave(CollectiveKind kind, double bytes, const NcclGroup& group, const NcclLatencies& latencies) {
+  if (kind != CollectiveKind::all_reduce && !grows(group, latencies)) return 0;
+  return latencies.smooth ? nccl_tree_octave(bytes) : std::ilogb(bytes / nccl_tree_corrected_from);
+}
+
+double steps_of_ring(CollectiveKind kind, int ranks) {
+  if (kind == CollectiveKind::all_reduce) return 2.0 * (ranks - 1);
+  return kind == CollectiveKind::broadcast ? ranks : ranks - 1.0;
+}
+
 struct Query {
   CollectiveKind kind;
   double bytes;
   const NcclGroup& group;
   const NcclRates& rates;
   const NcclLatencies& latencies;
-  double octave = kind == CollectiveKind::all_reduce ? nccl_tree_octave(bytes) : 0.0;
+  double octave = size_octave(kind, bytes, group, latencies);
+  double rank_octave = grows(group, latencies) ? std::log2(static_cast<double>(group.ranks)) : 0.0;
+  double height = tree_height(group.nodes, latencies.smooth);
+  double ring_steps = steps_of_ring(kind, group.ranks);
+  double per_step = group.ranks / ring_steps;
 };
 
 bool reduces_all(const Query& q) { return q.kind == CollectiveKind::all_reduce; }
 bool gathers_or_scatters(const Query& q) {
   return q.kind == CollectiveKind::all_gather || q.kind == CollectiveKind::reduce_scatter;
-}
-// Height of a tree over the nodes: whole levels as NCCL counts them, or growing with every node.
-double tree_height(const Query& q) {
-  const int nodes = std::max(q.group.nodes, 1);
-  if (q.latencies.smooth) return std::log2(static_cast<double>(nodes));
-  return std::bit_width(static_cast<unsigned>(nodes)) - 1;
-}
-
-double ring_steps(const Query& q) {
-  if (reduces_all(q)) return 2.0 * (q.group.ranks - 1);
-  return q.kind == CollectiveKind::broadcast ? q.group.ranks : q.group.ranks - 1.0;
 }
 
 // --- which pairs there are ---
@@ -105,18 +119,15 @@ double tree_rate(const Query& q, NcclProtocol protocol, double bus) {
   return rate * nccl_tree_correction_at(protocol, q.octave, q.latencies.smooth);
 }
 
-double bandwidth(const Query& q, NcclAlgorithm algorithm, NcclProtocol protocol) {
-  const double bus = rate_of(q, algorithm);
-  if (bus <= 0) return 0;
-  const double per_step = q.group.ranks / ring_steps(q);
+double bandwidth(const Query& q, NcclAlgorithm algorithm, NcclProtocol protocol, double bus) {
   switch (algorithm) {
     case NcclAlgorithm::ring:
-      return ring_rate(q, protocol, bus) * per_step;
+      return ring_rate(q, protocol, bus) * q.per_step;
     case NcclAlgorithm::tree:
       return tree_rate(q, protocol, bus) / 2;
     case NcclAlgorithm::nvls:
     case NcclAlgorithm::nvls_tree:
-      return bus * per_step;
+      return bus * q.per_step;
     case NcclAlgorithm::collnet_direct:
     case NcclAlgorithm::collnet_chain:
       return reduces_all(q) ? bus / 2 : bus;
@@ -140,13 +151,28 @@ Hops hops(const Query& q, NcclAlgorithm algorithm, NcclProtocol protocol) {
           l.between * nccl_hop_latency(NcclHop::net, over_network, protocol) + l.between_added};
 }
 
+// A message of n ranks passes n - 1 of the n edges of the ring. NCCL counts nodes - 1 of them between nodes; unless it
+// starts behind such an edge it passes all of them, one per node.
+double ring_crossings(const Query& q) {
+  if (q.group.nodes < 2) return 0;
+  const bool into_every_node = q.latencies.smooth && q.group.per_node > 1;
+  return (reduces_all(q) ? 2.0 : 1.0) * (q.group.nodes - (into_every_node ? 0 : 1));
+}
+
+// Messages between nodes take longer as they grow well before the bandwidth tells. message_octave: log2(message / 64 B)
+double growth(const Query& q, double message_octave, double passes) {
+  constexpr double flat_octaves = 4, most_doublings = 16;  // up to 1 KiB; from 64 MiB on the bandwidth has it
+  if (!grows(q.group, q.latencies) || !(message_octave > flat_octaves)) return 0;
+  return passes * q.latencies.message_growth * std::min(message_octave - flat_octaves, most_doublings);
+}
+
 double ring_latency(const Query& q, NcclProtocol protocol, const Hops& hop) {
   const bool network = q.group.nodes > 1;
   // Of a broadcast NCCL counts the first hop only.
   if (q.kind == CollectiveKind::broadcast && !q.latencies.smooth) return network ? hop.between : hop.inside;
-  const double between = !network ? 0.0 : (reduces_all(q) ? 2.0 : 1.0) * (q.group.nodes - 1);
+  const double between = ring_crossings(q);
   const double overhead = network ? network_overhead * (protocol == NcclProtocol::simple ? simple_overhead : 1.0) : 0.0;
-  return (ring_steps(q) - between) * std::max(hop.inside, overhead) + between * hop.between;
+  return (q.ring_steps - between) * std::max(hop.inside, overhead) + between * hop.between;
 }
 
 // A ring all-reduce over nodes waits for its slowest channel once the messages fill the channels.
@@ -164,9 +190,10 @@ double latency(const Query& q, NcclAlgorithm algorithm, NcclProtocol protocol) {
   const bool network = q.group.nodes > 1;
   switch (algorithm) {
     case NcclAlgorithm::ring:
-      return (base + ring_latency(q, protocol, hop)) * plateau(q, algorithm, protocol);
+      return (base + ring_latency(q, protocol, hop)) * plateau(q, algorithm, protocol) +
+             growth(q, q.octave - q.rank_octave, reduces_all(q) ? 2 : 1);
     case NcclAlgorithm::tree:
-      return base + 2 * (others * hop.inside + (network ? tree_height(q) * hop.between : 0.0));
+      return base + 2 * (others * hop.inside + q.height * hop.between) + growth(q, q.octave, 2 * q.height);
     case NcclAlgorithm::collnet_direct:
       return base + 2 * (std::min(1.0, others) * hop.inside + collnet_local * others) + hop.between;
     case NcclAlgorithm::collnet_chain:
@@ -174,9 +201,10 @@ double latency(const Query& q, NcclAlgorithm algorithm, NcclProtocol protocol) {
     case NcclAlgorithm::nvls:
       return q.latencies.multicast + (network ? hop.between : 0.0);
     case NcclAlgorithm::nvls_tree:
-      return q.latencies.multicast + 2 * tree_height(q) * (q.latencies.multicast_step + q.latencies.between_added);
+      return q.latencies.multicast + 2 * q.height * (q.latencies.multicast_step + q.latencies.between_added) +
+             growth(q, q.octave, 2 * q.height);
     case NcclAlgorithm::pat:
-      return base + tree_height(q) * hop.between / pat_step_share + pat_rank * q.group.ranks;
+      return base + q.height * hop.between / pat_step_share + pat_rank * q.group.ranks;
   }
   return unavailable;
 }
@@ -195,64 +223,24 @@ int busy_channels(const Query& q, NcclAlgorithm algorithm, NcclProtocol protocol
   return static_cast<int>(std::clamp(q.bytes / least, 1.0, static_cast<double>(std::max(q.rates.channels, 1))));
 }
 
-NcclChoice expected(const Query& q, NcclAlgorithm algorithm, NcclProtocol protocol) {
+// bus: rate_of the algorithm. No time if it is not less than `limit`.
+NcclChoice expected(const Query& q, NcclAlgorithm algorithm, NcclProtocol protocol, double bus, Seconds limit) {
   NcclChoice choice{algorithm, protocol, 0, Seconds(unavailable), {}};
-  if (!protocol_available(q, algorithm, protocol)) return choice;
-  const double rate = bandwidth(q, algorithm, protocol);
-  if (!(rate > 0)) return choice;
+  if (!(bus > 0) || !protocol_available(q, algorithm, protocol)) return choice;
   choice.latency = Seconds(latency(q, algorithm, protocol) * microsecond);
+  if (!(choice.latency < limit)) return choice;
+  const double rate = bandwidth(q, algorithm, protocol, bus);
+  if (!(rate > 0)) return choice;
   choice.time = choice.latency + Seconds(q.bytes / (rate * gigabyte));
   return choice;
 }
 
-// All-reduce of a node by NVLink SHARP, or one with SHARP in the network behind it.
-double nvls_rate(CollectiveKind kind, const NcclGroup& g, const NcclGraph& graph) {
-  const double heads = graph.channels;
-  const double share = kind == CollectiveKind::all_reduce ? 2.0 : (g.per_node - 1.0) / g.per_node;
-  return graph.inside * nccl_nvls_efficiency(g.generation) * (heads - 1) / heads * share;
-}
-
 }  // namespace
-
-int nccl_multicast_channels(const NcclGroup& g) {
-  constexpr int hopper = 16, blackwell = 24, blackwell_over_nodes = 32;
-  if (g.generation != NcclGeneration::blackwell) return hopper;
-  return g.nodes > 1 ? blackwell_over_nodes : blackwell;
-}
-
-NcclRates nccl_rates(CollectiveKind kind, const NcclGroup& g, const NcclLinks& links) {
-  const NcclGraph ring = nccl_ring_graph(g, links);
-  NcclRates rates;
-  rates.channels = ring.channels;
-  rates.ring = ring.channels * (g.nodes <= 2 ? ring.inside : ring.between);
-  rates.tree = std::min(tree_share * rates.ring, ring.channels * nccl_tree_limit(g.generation, g.nodes));
-  rates.multicast_channels = nccl_multicast_channels(g);
-  const NcclGraph heads = nccl_multicast_graph(g, links);
-  const bool multicast = g.multicast && heads.channels >= 2;
-  const double nvls = multicast ? nvls_rate(kind, g, heads) : 0.0;
-  if (g.nodes == 1) {
-    rates.nvls = heads.channels * nvls;
-    return rates;
-  }
-  const double tree = std::min(heads.between * (g.nodes == 2 ? 2.0 : 1.0), nccl_nvls_tree_limit(g.generation, g.nodes));
-  rates.nvls_tree = heads.channels * std::min(nvls, tree);
-  if (!g.in_network_reduction) return rates;
-  rates.nvls = heads.channels * std::min(nvls, heads.between);
-  rates.collnet_chain = heads.channels * heads.between;
-  if (multicast) {
-    const double spread = (static_cast<double>(g.per_node) / heads.channels + 1) / 2;
-    const double shared = g.generation >= NcclGeneration::hopper ? 0.85 : 1.0;
-    rates.collnet_direct = kind == CollectiveKind::all_reduce
-                               ? shared * rates.collnet_chain / spread
-                               : g.per_node * std::min(heads.inside, 0.9 * heads.between);
-  }
-  return rates;
-}
 
 NcclChoice nccl_expected(CollectiveKind kind, Bytes size, NcclAlgorithm algorithm, NcclProtocol protocol,
                          const NcclGroup& group, const NcclRates& rates, const NcclLatencies& latencies) {
   const Query q{kind, size.value, group, rates, latencies};
-  NcclChoice choice = expected(q, algorithm, protocol);
+  NcclChoice choice = expected(q, algorithm, protocol, rate_of(q, algorithm), Seconds(unavailable));
   choice.channels = busy_channels(q, algorithm, protocol);
   return choice;
 }
@@ -264,9 +252,11 @@ NcclChoice fastest_nccl(CollectiveKind kind, Bytes size, const NcclGroup& group,
   best.time = Seconds(unavailable);
   for (int a = 0; a < nccl_algorithms; ++a) {
     const auto algorithm = static_cast<NcclAlgorithm>(a);
-    if (rate_of(q, algorithm) <= 0) continue;
-    for (int p = 0; p < nccl_protocols; ++p) {
-      const NcclChoice here = expected(q, algorithm, static_cast<NcclProtocol>(p));
+    const double bus = rate_of(q, algorithm);
+    if (!(bus > 0)) continue;
+    const bool simple_only = algorithm != NcclAlgorithm::tree && algorithm != NcclAlgorithm::ring;
+    for (int p = simple_only ? nccl_protocols - 1 : 0; p < nccl_protocols; ++p) {
+      const NcclChoice here = expected(q, algorithm, static_cast<NcclProtocol>(p), bus, best.time);
       if (here.time < best.time) best = here;
     }
   }

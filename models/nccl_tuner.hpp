@@ -62,9 +62,12 @@ struct NcclLatencies {
   double inside = 1;             // factor on the base and on hops inside a node
   double between = 1;            // factor on hops between nodes
   double between_added = 0;      // added to every hop between nodes, whatever the protocol
+  double message_growth = 0;     // added to a pass over the network with every doubling of its messages beyond 1 KiB
   double multicast = 25.0;       // of NVLink SHARP in a node
   double multicast_step = 20.9;  // of NVLink SHARP continued as a tree, per hop between nodes
-  bool smooth = false;           // nccl_tree_correction's
+  // What happens instead of what the tuner counts: nccl_tree_correction's `smooth`, a height of trees that grows with
+  // every node, and rings in which a message enters every node over the network.
+  bool smooth = false;
 };
 
 struct NcclChoice {

@@ -1,6 +1,7 @@
 trainyard_test(models_test
   SOURCES
     models/attention_cost_test.cpp
+    models/collective_all_to_all_test.cpp
     models/collective_cost_test.cpp
     models/gemm_cost_test.cpp
     models/collective_curve_test.cpp

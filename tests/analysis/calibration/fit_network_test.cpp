@@ -84,7 +84,7 @@ TEST_CASE("two measurements gone wrong do not move a network's constants") {
 
 TEST_CASE("large messages alone tell no latency, small ones no efficiency") {
   const Case c;
-  const auto large = measured(CollectiveKind::all_gather, 4, c.truth, c.device, 512e6, 16e9);
+  const auto large = measured(CollectiveKind::all_gather, 4, c.truth, c.device, 1e9, 16e9);
   FitReport report = fit_network(large, c.device, c.base, nic, hopper_links);
   CHECK(value_of(report, "step_latency").empty());
   CHECK(notes_name(report, "step_latency keeps the base's value"));
