@@ -218,7 +218,7 @@ class ClusterReader {
 }  // namespace
 
 std::vector<std::string> network_names() {
-  return {"infiniband", "roce", "efa", "efa-v1", "tcpx", "tcpxo", "slingshot", "ethernet"};
+  return {"infiniband", "roce", "efa", "efa-v1", "efa-v2", "efa-v3", "tcpx", "tcpxo", "slingshot", "ethernet"};
 }
 
 Cluster with_nodes(Cluster cluster, int nodes, const SourceLocation& where) {

@@ -51,8 +51,9 @@ CommandSyntax syntax() {
       "f8e5m2")("op,o", text("OP"), "sum, prod, min, max, avg: only printed")(
       "root,r", text("RANK"), "of a broadcast: only printed")("iters,n", text("N"), "only printed")(
       "warmup_iters,w", text("N"), "only printed")("check,c", text("0|1"), "whether results are checked: takes memory")(
-      "ngpus,g", text("K"), "GPUs of a process: 1, or as --gpus-per-node with one process per node")(
-      "nthreads,t", text("T"), "threads of a process: times -g")(
+      "ngpus,g", text("K"),
+      "GPUs of a thread, which launches for them in turn; 1. Without --gpus-per-node there is one process per node if "
+      "-t times -g is above 1")("nthreads,t", text("T"), "threads of a process; 1")(
       "set", po::value<std::vector<std::string>>()->composing()->value_name("KEY=VALUE"),
       "replace a value of the cluster, e.g. 'stragglers.links=[{node: 0, nic: 3, bandwidth: 0.5}]'; may be repeated")(
       "profile", text("FILE"), "a profile that replaces the calibrated constants")("json",
@@ -136,20 +137,22 @@ NcclTestsArguments arguments_of(const po::variables_map& given) {
   a.reduction = word_of(given, "op", {"sum", "prod", "max", "min", "avg"});
   a.warmup_iterations = whole_or(given, "warmup_iters", a.warmup_iterations, 0, most_iterations);
   a.iterations = whole_or(given, "iters", a.iterations, 1, most_iterations);
+  constexpr int most_gpus = 1024;  // of a node; the cluster's number is checked later
+  a.threads = whole_or(given, "nthreads", 1, 1, most_gpus);
+  a.gpus_of_thread = whole_or(given, "ngpus", 1, 1, most_gpus);
   a.check = whole_or(given, "check", 1, 0, most_iterations) != 0;
   return a;
 }
 
 // --gpus-per-node, or what one process per node drives (-t times -g).
-int gpus_per_node(const po::variables_map& given, const Cluster& cluster) {
-  const int all = cluster.gpus_per_node();
+int gpus_per_node(const po::variables_map& given, const NcclTestsArguments& arguments, int all) {
   const int chosen = whole_or(given, "gpus-per-node", 0, 1, all);
-  const int of_process = whole_or(given, "ngpus", 1, 1, all) * whole_or(given, "nthreads", 1, 1, all);
+  const int of_process = arguments.threads * arguments.gpus_of_thread;
   if (of_process > all)
     throw po::error(fmt::format("--nthreads times --ngpus is {}, but a node has {} GPUs", of_process, all));
-  if (chosen > 0 && of_process > 1 && chosen != of_process)
+  if (chosen > 0 && chosen % of_process != 0)
     throw po::error(
-        fmt::format("--gpus-per-node {} contradicts the {} GPUs of --ngpus and --nthreads", chosen, of_process));
+        fmt::format("--gpus-per-node {} is no multiple of the {} GPUs of a process (-t times -g)", chosen, of_process));
   if (chosen > 0) return chosen;
   return of_process > 1 ? of_process : all;
 }
@@ -176,7 +179,7 @@ CollectiveTest test_of(const po::variables_map& given, CollectiveKind kind, cons
   if (rows > most_rows)
     throw po::error(fmt::format("these sizes make {} rows, more than {} (a larger --stepbytes, or --stepfactor 2)",
                                 rows, most_rows));
-  test.gpus_per_node = gpus_per_node(given, cluster);
+  test.gpus_per_node = gpus_per_node(given, test.arguments, cluster.gpus_per_node());
   const int ranks = test.gpus_per_node * cluster.nodes;
   test.groups = whole_or(given, "groups", 1, 1, most_nodes);
   check_groups(test, ranks);

@@ -85,7 +85,7 @@ const Command* find_command(std::string_view name) {
 std::string overview() {
   std::string text =
       "usage: trainyard COMMAND ARGS...\n\nPredicts the training of large models on clusters of GPUs.\n\ncommands:\n";
-  for (const Command& command : table) text += fmt::format("  {:<10}{}\n", command.name, command.summary);
+  for (const Command& command : table) text += fmt::format("  {:<12}{}\n", command.name, command.summary);
   text +=
       "\n'trainyard COMMAND --help' tells more. Exit codes: 0 done, 1 failed, 2 wrong usage or input,\n"
       "3 the plan is infeasible or does not fit.\n\nexample:\n  trainyard simulate llama3-70b-64xh100\n";

@@ -12,3 +12,6 @@ trainyard_test(microbench_test
     analysis/calibration/microbench_rendezvous_test.cpp
     support/process.cpp
   LINKS trainyard_calibration)
+trainyard_test(collective_table_test
+  SOURCES analysis/collective_table_test.cpp analysis/nccl_tests_arguments_test.cpp
+  LINKS trainyard_analysis trainyard_calibration nlohmann_json::nlohmann_json)

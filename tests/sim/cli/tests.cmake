@@ -12,3 +12,6 @@ if(TARGET trainyard)
   target_compile_definitions(command_line_test PRIVATE TRAINYARD_BINARY="$<TARGET_FILE:trainyard>")
   add_dependencies(command_line_test trainyard)
 endif()
+trainyard_test(collective_command_test
+  SOURCES sim/cli/collective_command_test.cpp
+  LINKS trainyard_cli nlohmann_json::nlohmann_json)
