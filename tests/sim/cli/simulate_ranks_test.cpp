@@ -24,7 +24,7 @@ Json simulated(std::vector<std::string> more) {
 
 }  // namespace
 
-TEST_CASE("--engine fluid names the engine and the short links") {
+TEST_CASE("a fluid run names its engine and the short links") {
   const Json step = simulated({"--engine", "fluid"});
   CHECK(step["engine"] == "fluid");
   CHECK(step["ranks"].size() == 4);
@@ -32,7 +32,7 @@ TEST_CASE("--engine fluid names the engine and the short links") {
   CHECK(step["links"][0]["wanted_gbps"] > step["links"][0]["carries_gbps"]);
 }
 
-TEST_CASE("--all-ranks lists every rank once, and each accounts for the whole step") {
+TEST_CASE("all ranks are listed once, and each accounts for the whole step") {
   const Json step = simulated({"--all-ranks"});
   CHECK(step["engine"] == "analytic");
   REQUIRE(step["ranks"].size() == 64);
