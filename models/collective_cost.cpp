@@ -109,8 +109,9 @@ NcclLatencies achieved_latencies(const CollectiveSetting& s, const NcclGroup& g)
   return l;
 }
 
-// The tier on which one round of the message takes longest: the bytes that cross it.
-LinkClass slowest_link(const CollectiveSetting& s) {
+// The tier on which one round of the message takes longest: the bytes that cross it, or, of a short message, the hops.
+LinkClass slowest_link(const CollectiveSetting& s, const NcclChoice& choice) {
+  if (crosses_network(s.tiers.back().link) && choice.latency > 0.5 * choice.time) return s.tiers.back().link;
   LinkClass link = LinkClass::nvlink;
   double longest = -1;
   double inner = 1;
@@ -136,7 +137,8 @@ CollectiveCost by_nccl(const CollectiveSetting& s) {
   assumed.multicast_channels = nccl_multicast_channels(group);
   const NcclChoice choice =
       fastest_nccl(s.kind, s.size, group, achieved_rates(s, group, assumed), achieved_latencies(s, group));
-  return {choice.time, name(choice.algorithm), slowest_link(s), name(choice.protocol), choice.latency, choice.channels};
+  return {choice.time,           name(choice.algorithm), slowest_link(s, choice),
+          name(choice.protocol), choice.latency,         choice.channels};
 }
 
 CollectiveCost by_curve(const CollectiveSetting& s, Seconds measured) {
