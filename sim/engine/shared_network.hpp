@@ -33,7 +33,8 @@ class SharedNetwork {
  public:
   virtual ~SharedNetwork() = default;
   // A flow of this class moves bytes > 0 from now on. Only from inside NetworkClient::advance. `id` >= 0 comes back in
-  // `done`.
+  // `done`. Throws std::invalid_argument for bytes that are not positive and finite; the network is then of no more
+  // use.
   virtual void start(int flow_class, double bytes, int id) = 0;
   // Calls client.advance(0, {}) first, and returns when no flow runs and the client wants no call.
   virtual void run(NetworkClient& client) = 0;

@@ -24,6 +24,7 @@
 #include <cmath>
 #include <map>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -73,7 +74,9 @@ class SimGridNetwork final : public SharedNetwork {
   SimGridNetwork& operator=(const SimGridNetwork&) = delete;
 
   void start(int flow_class, double bytes, int id) override {
-    const Route& route = routes_[static_cast<std::size_t>(flow_class)];
+    if (!std::isfinite(bytes) || bytes <= 0)
+      throw std::invalid_argument("a flow moves a positive, finite number of bytes");
+    const Route& route = routes_.at(static_cast<std::size_t>(flow_class));
     zone_->route = &route.links;
     zone_->advertised_latency = route.latency;
     const s4u::CommPtr comm = s4u::Comm::sendto_init();

@@ -95,6 +95,7 @@ TEST_CASE("numbers that SimGrid would take silently are refused") {
     CHECK_THROWS_AS(ends_of({bad}, {{{0}, 1, 0}}, {}), std::invalid_argument);
     CHECK_THROWS_AS(ends_of({nic}, {{{0}, bad, 0}}, {}), std::invalid_argument);
     if (bad != 0) CHECK_THROWS_AS(ends_of({nic}, {{{0}, 1, bad}}, {}), std::invalid_argument);
+    CHECK_THROWS_AS(ends_of({nic}, {{{0}, 1, 0}}, {{0, 0, bad}}), std::invalid_argument);
   }
   CHECK_THROWS_AS(ends_of({nic}, {{{1}, 1, 0}}, {}), std::invalid_argument);
   CHECK_THROWS_AS(ends_of({nic}, {{{-1}, 1, 0}}, {}), std::invalid_argument);
