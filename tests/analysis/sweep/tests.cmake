@@ -1,0 +1,6 @@
+foreach(part space store answer run evaluate)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/${part}_*test.cpp)
+  if(sources)
+    trainyard_test(sweep_${part}_test SOURCES ${sources} LINKS trainyard_sweep nlohmann_json::nlohmann_json SQLite::SQLite3)
+  endif()
+endforeach()
