@@ -221,7 +221,57 @@ int islands(const TierPath& path) {
   return n;
 }
 
+TierPath single_rail(const TierPath& path) {
+  if (path.empty() || (path.back().link != LinkClass::net && path.back().link != LinkClass::spine)) return path;
+  Tier ring = path.back();
+  ring.ranks = 1;
+  for (const Tier& tier : path) ring.ranks *= tier.ranks;
+  return {ring};
+}
+
+const TierPath& path_of(const CommunicationPaths& paths, PathKind kind, int stage) {
+  const StagePaths& p = paths.stages[static_cast<std::size_t>(stage)];
+  switch (kind) {
+    case PathKind::tp:
+      return p.tp;
+    case PathKind::cp:
+      return p.cp;
+    case PathKind::cp_inner:
+      return p.cp_inner;
+    case PathKind::ep:
+      return p.ep;
+    case PathKind::etp:
+      return p.etp;
+    case PathKind::gradients:
+      return p.gradients;
+    case PathKind::expert_gradients:
+      return p.expert_gradients;
+    case PathKind::shard:
+      return p.shard;
+    case PathKind::replicas:
+      return p.replicas;
+    case PathKind::secondary:
+      return p.secondary;
+    case PathKind::next_stage:
+      return p.next_stage;
+    case PathKind::mirror:
+      return p.mirror;
+    case PathKind::embedding:
+      return paths.embedding;
+    case PathKind::world:
+      return paths.world;
+    case PathKind::host:
+      return paths.host;
+  }
+  return paths.world;
+}
+
 }  // namespace
+
+TierPath path_at(const CommunicationPaths& paths, const PathKey& key) {
+  const TierPath& path = path_of(paths, key.kind, key.stage);
+  return key.single_rail ? single_rail(path) : path;
+}
 
 CommunicationPaths communication_paths(const Plan& plan, const RankLayout& layout, const Routes& routes, bool moe) {
   CommunicationPaths paths;

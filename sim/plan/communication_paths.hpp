@@ -2,6 +2,7 @@
 // wait for it.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "sim/base/hardware.hpp"
@@ -36,6 +37,35 @@ struct CommunicationPaths {
   int ep_nodes = 1;     // NVLink islands that one expert-parallel group sits on
   int shard_group = 1;  // members of `shard`
 };
+
+// One of the paths by name. Layouts of one plan that differ in where ranks sit differ in what their paths cross, not in
+// which of them a step asks for.
+enum class PathKind : std::uint8_t {
+  tp,
+  cp,
+  cp_inner,
+  ep,
+  etp,
+  gradients,
+  expert_gradients,
+  shard,
+  replicas,
+  secondary,
+  next_stage,
+  mirror,
+  embedding,  // this and the following are the same on every stage
+  world,
+  host
+};
+inline constexpr int path_kinds = 15;
+struct PathKey {
+  PathKind kind = PathKind::tp;
+  int stage = 0;
+  // One ring through one NIC after the other, as of software that does not spread a collective over a node's rails.
+  bool single_rail = false;
+  friend bool operator==(const PathKey&, const PathKey&) = default;
+};
+TierPath path_at(const CommunicationPaths& paths, const PathKey& key);
 
 // `plan` is resolved and is the one that was laid out; `moe`: the model has expert groups.
 CommunicationPaths communication_paths(const Plan& plan, const RankLayout& layout, const Routes& routes, bool moe);

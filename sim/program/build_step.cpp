@@ -44,7 +44,7 @@ class StepBuilder {
         granularity_(granularity),
         schedule_(schedule_of(*inputs.plan)),
         model_(step_model(inputs, schedule_)),
-        writer_(program_, model_, granularity),
+        writer_(program_, model_, *inputs.paths, granularity),
         context_{in_,
                  schedule_,
                  pipeline_shape(inputs, schedule_),
@@ -78,9 +78,9 @@ class StepBuilder {
 
   // Groups inside layers are those of the first stage.
   void set_layer_paths() {
-    const StagePaths& p = in_.paths->stages.front();
-    const std::array<const TierPath*, layer_groups> paths = {&p.tp, &p.cp, &p.cp_inner, &p.ep, &p.etp};
-    for (std::size_t g = 0; g < paths.size(); ++g) program_.layer_paths[g] = writer_.path(*paths[g]);
+    constexpr std::array<PathKind, layer_groups> kinds = {PathKind::tp, PathKind::cp, PathKind::cp_inner, PathKind::ep,
+                                                          PathKind::etp};
+    for (std::size_t g = 0; g < kinds.size(); ++g) program_.layer_paths[g] = writer_.path({kinds[g], 0, false});
   }
 
   void build_stage(int stage) {

@@ -23,9 +23,9 @@ double parameter_bytes(const Plan& plan) { return plan.fp8_param_gather ? 1.0 : 
 
 void GradientSync::begin_stage() {
   parameters_ = stage_parameters(context_.model, context_.stage);
-  dense_path_ = context_.writer.path(shards_optimizer() ? context_.paths().shard : context_.paths().gradients);
-  replica_path_ = context_.writer.path(context_.paths().replicas);
-  expert_path_ = context_.writer.path(context_.paths().expert_gradients);
+  dense_path_ = context_.writer.path(shards_optimizer() ? PathKind::shard : PathKind::gradients);
+  replica_path_ = context_.writer.path(PathKind::replicas);
+  expert_path_ = context_.writer.path(PathKind::expert_gradients);
   pending_.clear();
 }
 
@@ -131,7 +131,7 @@ void GradientSync::emit_step_end(int last_send) {
     Collective norm;
     norm.axis = Axis::dp;
     norm.bytes = Bytes(4);
-    norm.path = writer.path(context_.in.paths->world);
+    norm.path = writer.path(PathKind::world);
     // Post-validated: each stage updates at once and checks later.
     const bool waits = !steps_overlap(context_.plan());
     norm.parties = waits ? context_.shape.stages : 1;
@@ -160,7 +160,7 @@ void GradientSync::emit_replicated_gradients(Join&& join) {
   Collective sum;
   sum.axis = Axis::tp;
   sum.bytes = Bytes(bytes_per_element(context_.overlaps.gradient_type) * parameters);
-  sum.path = context_.writer.path(context_.in.paths->stages.front().tp);
+  sum.path = context_.writer.path({PathKind::tp, 0, false});
   sum.group = CommGroup::tp;
   sum.label = "replicated gradients";
   join(sum, Stream::tp, Phase::gradient_sync);
@@ -181,7 +181,7 @@ void GradientSync::emit_tied_embedding(Join&& join) {
   sum.axis = Axis::pp;
   sum.bytes = Bytes(bytes_per_element(context_.overlaps.gradient_type) *
                     static_cast<double>(vocabulary_parameters(*context_.in.model, context_.plan().tensor_parallel)));
-  sum.path = context_.writer.path(context_.in.paths->embedding);
+  sum.path = context_.writer.path(PathKind::embedding);
   sum.parties = 2;
   sum.rendezvous = tied_embedding_rendezvous;
   sum.group = CommGroup::embedding;
@@ -198,7 +198,7 @@ void GradientSync::emit_mirrored(Join&& join) {
   Collective sum;
   sum.axis = Axis::pp;
   sum.bytes = Bytes(bytes_per_element(context_.overlaps.gradient_type) * owned);
-  sum.path = context_.writer.path(context_.paths().mirror);
+  sum.path = context_.writer.path(PathKind::mirror);
   sum.parties = 2;
   sum.rendezvous = mirror_rendezvous + std::min(mirror, context_.stage);
   sum.group = CommGroup::mirror;
@@ -220,7 +220,7 @@ void GradientSync::emit_optimizer(Join&& join) {
   update.phase = Phase::optimizer;
   join(update, Stream::compute, Phase::optimizer);
   if (offloaded <= 0) return;
-  const int host = context_.writer.path(context_.in.paths->host);
+  const int host = context_.writer.path(PathKind::host);
   join(HostCopy{Bytes(bytes_per_element(context_.overlaps.gradient_type) * offloaded), host, "gradients"},
        Stream::to_host, Phase::offload);
   join(HostUpdate{Bytes(offloaded_update_bytes * offloaded), plan.optimizer_offload == OffloadTarget::nvme},

@@ -40,7 +40,7 @@ const PipelineLinks::Holder& PipelineLinks::holder(const ChunkPlace& place) cons
 int PipelineLinks::path_between(int a, int b) const {
   const int stages = context_.shape.stages;
   const int before = (a + 1) % stages == b ? a : b;
-  return context_.writer.path(context_.in.paths->stages[static_cast<std::size_t>(before)].next_stage);
+  return context_.writer.path({PathKind::next_stage, before, false});
 }
 
 // Forwards usually flow to the next stage around the ring, and gradients back.

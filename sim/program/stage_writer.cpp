@@ -27,8 +27,14 @@ AxisAndStream of_group(LayerGroup group) {
 
 }  // namespace
 
-StageWriter::StageWriter(StepProgram& program, const StepModel& model, Granularity granularity)
-    : program_(program), model_(model), granularity_(granularity), made_(model.empty.size()) {}
+StageWriter::StageWriter(StepProgram& program, const StepModel& model, const CommunicationPaths& paths,
+                         Granularity granularity)
+    : program_(program),
+      model_(model),
+      paths_(paths),
+      granularity_(granularity),
+      path_index_(2 * path_kinds * paths.stages.size(), -1),
+      made_(model.empty.size()) {}
 
 RankKind& StageWriter::begin_stage(StageId stage) {
   kind_ = &program_.kinds.emplace_back();
@@ -39,11 +45,16 @@ RankKind& StageWriter::begin_stage(StageId stage) {
   return *kind_;
 }
 
-int StageWriter::path(const std::vector<Tier>& tiers) {
-  const auto known = std::find(program_.paths.begin(), program_.paths.end(), tiers);
-  const auto index = known - program_.paths.begin();
-  if (known == program_.paths.end()) program_.paths.push_back(tiers);
-  return static_cast<int>(index);
+int StageWriter::path(PathKey key) {
+  if (key.kind >= PathKind::embedding) key.stage = 0;
+  const auto kind = static_cast<std::size_t>(key.kind), stage = static_cast<std::size_t>(key.stage);
+  int& index = path_index_[2 * (stage * path_kinds + kind) + (key.single_rail ? 1 : 0)];
+  if (index < 0) {
+    index = static_cast<int>(program_.paths.size());
+    program_.paths.push_back(path_at(paths_, key));
+    program_.path_keys.push_back(key);
+  }
+  return index;
 }
 
 int StageWriter::work(Work work) {

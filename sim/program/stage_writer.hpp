@@ -32,14 +32,15 @@ struct ComputeRun {
 
 class StageWriter {
  public:
-  // Keeps references to both.
-  StageWriter(StepProgram& program, const StepModel& model, Granularity granularity);
+  // Keeps references to all three.
+  StageWriter(StepProgram& program, const StepModel& model, const CommunicationPaths& paths, Granularity granularity);
 
   // Starts the list of a stage; everything below concerns the latest.
   RankKind& begin_stage(StageId stage);
 
-  // Table entries; paths are shared by value, memory changes too. memory() is -1 for no change.
-  int path(const std::vector<Tier>& tiers);
+  // Table entries; memory() is -1 for no change. The PathKind is that of the stage being written.
+  int path(PathKind kind) { return path(PathKey{kind, kind_->stage.value, false}); }
+  int path(PathKey key);
   int work(Work work);
   int memory(const MemoryEffect& effect);
   int memory(std::vector<MemoryChange> changes);
@@ -67,7 +68,9 @@ class StageWriter {
 
   StepProgram& program_;
   const StepModel& model_;
+  const CommunicationPaths& paths_;
   Granularity granularity_;
+  std::vector<int> path_index_;  // by kind, stage and rail: -1 = none yet
 
   // Entries made so far, by segment: -1 = none yet.
   struct Made {

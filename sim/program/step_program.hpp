@@ -40,6 +40,7 @@ struct StepProgram {
   std::vector<Work> works;  // deduplicated: instructions of equal work share an entry
   std::vector<std::vector<MemoryChange>> memory_changes;
   std::vector<std::vector<Tier>> paths;         // what a collective or a send crosses
+  std::vector<PathKey> path_keys;               // [path] its name; empty in programs built by hand
   std::array<int, layer_groups> layer_paths{};  // of the collectives inside segments, by LayerGroup: index into paths
   bool steps_overlap = false;                   // the next step starts on each stage as soon as that stage is done
   int micro_batches = 1;

@@ -15,15 +15,6 @@ constexpr double quantized_gradient_bytes = 0.5;  // ZeRO++ qgZ: int4
 // Ranks that backward gathers stay in, where they are fewer than those of the forward's; 0 = they are not.
 int backward_group(const Sharding& sharding) { return std::max(sharding.secondary_group, sharding.reshard_group); }
 
-// One ring through one NIC after the other, as of software that does not spread a collective over a node's rails.
-TierPath single_rail(const TierPath& path) {
-  if (path.empty() || (path.back().link != LinkClass::net && path.back().link != LinkClass::spine)) return path;
-  Tier ring = path.back();
-  ring.ranks = 1;
-  for (const Tier& tier : path) ring.ranks *= tier.ranks;
-  return {ring};
-}
-
 }  // namespace
 
 UnitPasses::UnitPasses(const StageContext& context, GradientSync& sync) : context_(context), sync_(sync) {}
@@ -97,8 +88,8 @@ double UnitPasses::unit_parameters(const ModelChunk& chunk, const Piece& piece, 
   return sum;
 }
 
-int UnitPasses::path(const TierPath& tiers) {
-  return context_.writer.path(context_.in.stack->single_rail_sharding ? single_rail(tiers) : tiers);
+int UnitPasses::path(PathKind kind) {
+  return context_.writer.path({kind, context_.stage, context_.in.stack->single_rail_sharding});
 }
 
 int UnitPasses::gather_work(double parameters, bool expert, bool backward) {
@@ -111,9 +102,7 @@ int UnitPasses::gather_work(double parameters, bool expert, bool backward) {
   c.kind = CollectiveKind::all_gather;
   const double bytes = sharding.quantized_weights ? quantized_weight_bytes : parameter_bytes(context_.plan());
   c.bytes = Bytes(bytes * parameters);
-  c.path = path(expert      ? context_.paths().expert_gradients
-                : secondary ? context_.paths().secondary
-                            : context_.paths().shard);
+  c.path = path(expert ? PathKind::expert_gradients : secondary ? PathKind::secondary : PathKind::shard);
   c.group = expert ? CommGroup::expert_gradients : secondary ? CommGroup::secondary : CommGroup::shard;
   c.label = expert ? "expert parameters" : "parameters";
   c.slowdown = context_.in.stack->gather_efficiency > 0 ? 1.0 / context_.in.stack->gather_efficiency : 1.0;
@@ -158,18 +147,18 @@ void UnitPasses::emit_reduction(double dense, double experts, std::vector<int>& 
   Collective scatter;
   scatter.kind = sharding.quantized_gradients ? CollectiveKind::all_to_all : CollectiveKind::reduce_scatter;
   const double wire = sharding.quantized_gradients ? quantized_gradient_bytes : element;
-  scatter.path = path(context_.paths().shard);
+  scatter.path = path(PathKind::shard);
   scatter.group = CommGroup::shard;
   if (dense > 0) one(dense, false, 0, scatter, wire * dense);
   if (dense > 0 && context_.in.paths->shard_group < context_.in.gradient_ranks()) {
     Collective replicas;
     replicas.kind = CollectiveKind::all_reduce;
-    replicas.path = path(context_.paths().replicas);
+    replicas.path = path(PathKind::replicas);
     replicas.group = CommGroup::replicas;
     one(dense, false, 1, replicas, element * dense / context_.in.paths->shard_group);
   }
   if (experts > 0 && context_.in.expert_replicas() > 1) {
-    scatter.path = path(context_.paths().expert_gradients);
+    scatter.path = path(PathKind::expert_gradients);
     scatter.group = CommGroup::expert_gradients;
     one(experts, true, 0, scatter, wire * experts);
   }
@@ -177,8 +166,7 @@ void UnitPasses::emit_reduction(double dense, double experts, std::vector<int>& 
 
 int UnitPasses::copy_work(Bytes bytes, int part) {
   const auto [known, added] = copies_.try_emplace(part, -1);
-  if (added)
-    known->second = context_.writer.work(HostCopy{bytes, context_.writer.path(context_.in.paths->host), "activations"});
+  if (added) known->second = context_.writer.work(HostCopy{bytes, context_.writer.path(PathKind::host), "activations"});
   return known->second;
 }
 

@@ -45,7 +45,7 @@ class UnitPasses {
   // Emits the gather of a unit; -1 where nothing is gathered. `works` receives what runs beside compute.
   int emit_gather(double dense, double experts, bool backward, int after, std::vector<int>& works);
   void emit_reduction(double dense, double experts, std::vector<int>& works);
-  int path(const TierPath& tiers);
+  int path(PathKind kind);
   int gather_work(double parameters, bool expert, bool backward);
   int copy_work(Bytes bytes, int part);
   int piece_memory(const ModelChunk& chunk, const Piece& piece, Pass pass, bool frees_unit, bool frees_root,
