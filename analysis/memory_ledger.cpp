@@ -92,19 +92,25 @@ StageMemory fold(const RankKind& kind, const std::vector<Delta>& deltas, Bytes w
 
 }  // namespace
 
+Bytes allocatable(const Profile& profile, Bytes capacity) {
+  return std::max(Bytes(0), capacity - (profile.device.context + profile.stack.framework_reserve));
+}
+
+Bytes reserved_for(Bytes resident, Bytes allocated, const StackProfile& stack) {
+  return resident + stack.fragmentation * (allocated - resident);
+}
+
 MemoryLedger memory_ledger(const StepProgram& program, const Profile& profile, Bytes capacity) {
   MemoryLedger ledger;
   const StackProfile& stack = profile.stack;
   const Bytes outside = profile.device.context + stack.framework_reserve;
-  ledger.limit = std::max(Bytes(0), capacity - outside);
+  ledger.limit = allocatable(profile, capacity);
   ledger.fits = true;
   const std::vector<Delta> deltas = deltas_of(program);
   for (const RankKind& kind : program.kinds) {
     StageMemory stage = fold(kind, deltas, profile.device.blas_workspace);
     stage.stage = kind.stage.value;
-    // What is allocated once, before the first step, does not fragment; what comes and goes does.
-    const Bytes resident = total(kind.resident);
-    stage.reserved = resident + stack.fragmentation * (stage.allocated - resident);
+    stage.reserved = reserved_for(total(kind.resident), stage.allocated, stack);
     stage.device_used = stage.reserved + outside;
     stage.parameters = static_cast<std::int64_t>(kind.parameters);
     stage.layers = kind.layers;

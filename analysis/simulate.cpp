@@ -46,13 +46,6 @@ Prepared prepare(const Job& job, const Routes& routes) {
   return p;
 }
 
-// The dense peak of the run's precision, that of 16 bits where the device has none.
-FlopsPerSecond peak_of(DataType precision, const DeviceProfile& device) {
-  if (precision == DataType::fp8 && device.peak_fp8.value > 0) return device.peak_fp8;
-  if (precision == DataType::nvfp4 && device.peak_fp4.value > 0) return device.peak_fp4;
-  return device.peak_half;
-}
-
 void add_utilisation(const Job& job, StepResult& r) {
   const double gpus = job.cluster.world_size();
   const double tokens =
@@ -62,7 +55,7 @@ void add_utilisation(const Job& job, StepResult& r) {
       model_flops(job.model, FlopsConvention::megatron_lm, job.plan.global_batch_size, job.workload.sequence_length);
   r.model_flops_per_gpu = (model / gpus) / r.step_time;
   r.flops_convention = std::string(description(FlopsConvention::megatron_lm));
-  r.mfu = r.model_flops_per_gpu / peak_of(job.workload.precision, job.profile.device);
+  r.mfu = r.model_flops_per_gpu / dense_peak(job.workload.precision, job.profile.device);
 }
 
 // Executed FLOPs of GEMMs and attention per GPU, the mean over stages; recomputation included.
@@ -118,6 +111,12 @@ std::vector<RankResult> rank_results(const SimulatedStep& step, const RankLayout
 
 }  // namespace
 
+FlopsPerSecond dense_peak(DataType precision, const DeviceProfile& device) {
+  if (precision == DataType::fp8 && device.peak_fp8.value > 0) return device.peak_fp8;
+  if (precision == DataType::nvfp4 && device.peak_fp4.value > 0) return device.peak_fp4;
+  return device.peak_half;
+}
+
 SimulatedStep simulate_step(const Job& job, const Routes& routes, Granularity granularity, const EngineChoice& engine) {
   const auto begin = std::chrono::steady_clock::now();
   Prepared p = prepare(job, routes);
@@ -139,7 +138,7 @@ SimulatedStep simulate_step(const Job& job, const Routes& routes, Granularity gr
   r.step_time_p10 = profile.stack.step_time_p10 * r.step_time;
   r.step_time_p90 = profile.stack.step_time_p90 * r.step_time;
   add_utilisation(job, r);
-  const FlopsPerSecond peak = peak_of(job.workload.precision, profile.device);
+  const FlopsPerSecond peak = dense_peak(job.workload.precision, profile.device);
   r.hfu = executed_flops(step.program, uses) / r.step_time.value / peak.value;
   r.breakdown = time.mean;
   r.compute = time.compute;

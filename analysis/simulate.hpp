@@ -36,6 +36,9 @@ struct SimulatedStep {
 SimulatedStep simulate_step(const Job& job, const Routes& routes, Granularity granularity = Granularity::block,
                             const EngineChoice& engine = {});
 
+// The dense peak of a precision, that of 16 bits where the device has none.
+FlopsPerSecond dense_peak(DataType precision, const DeviceProfile& device);
+
 // The memory ledger alone, as `trainyard memory` prints it: no engine run.
 MemoryLedger memory_of(const Job& job, const Routes& routes);
 

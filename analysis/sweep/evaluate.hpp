@@ -31,8 +31,8 @@ class Evaluator {
 
   // Structures [first, last). Plans that `incumbents` proves irrelevant are pruned.
   Batch evaluate(std::int64_t number, StructureIndex first, StructureIndex last, const Incumbents& incumbents);
-  // One plan by itself; nothing if it is excluded, infeasible or does not fit.
-  std::optional<EvaluatedPlan> evaluate(PlanIndex index);
+  // One plan by itself; nothing if it is excluded, infeasible, does not fit or is pruned.
+  std::optional<EvaluatedPlan> evaluate(PlanIndex index, const Incumbents& incumbents = {});
 
  private:
   class Impl;

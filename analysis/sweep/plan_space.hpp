@@ -21,21 +21,26 @@ using StructureIndex = std::int64_t;
 
 // Axes whose legal values depend on each other.
 struct ParallelGrid {
-  int tp = 1, pp = 1, vpp = 1, cp = 1, ep = 1, etp = 1;
-  int dp = 1;  // what the cluster leaves; 0 where the product does not divide it (then the plan is infeasible)
+  int tp = 1, pp = 1, vpp = 1, cp = 1, ep = 1;
+  int etp = 1;  // 0 = as tp, what a plan without experts leaves it at
+  int dp = 1;   // what the cluster leaves; 0 where the product does not divide it (then the plan is infeasible)
   int micro_batch_size = 1;
-  std::string schedule;
+  std::string schedule = "1f1b";
   friend bool operator==(const ParallelGrid&, const ParallelGrid&) = default;
 };
+void apply(const ParallelGrid& grid, Plan& plan);
 
 // One value of an axis and what it does to a plan.
-struct AxisValue {
+struct AxisChoice {
   std::string text;  // as the sweep file writes it: "zero1"
   std::function<void(Plan&)> apply;
+  // Would it make the same plan as another choice of its axis? Asked of the plan with its grid and the choices of the
+  // axes before. Empty: never.
+  std::function<bool(const Plan&)> repeats = {};
 };
 struct SweepAxis {
   std::string key;  // the plan's key: "data_parallel"
-  std::vector<AxisValue> values;
+  std::vector<AxisChoice> values;
 };
 
 // How ranks sit on the machine.
@@ -45,10 +50,11 @@ struct PlacementVariant {
 };
 
 struct SpaceAxes {
-  std::vector<ParallelGrid> grids;  // no two alike
-  std::vector<SweepAxis> inner;
+  std::vector<ParallelGrid> grids;         // no two alike
+  std::vector<SweepAxis> inner;            // none without values
   std::vector<PlacementVariant> variants;  // at least one
-  // Does the sweep's `where` let this plan be? Empty: every plan. Does not look at rank order and placement.
+  // Does the sweep's `where` let the plans of this grid be? Empty: every plan. Asked of a plan with its grid and
+  // nothing else; from several threads at once.
   std::function<bool(const Plan&)> where;
 };
 
@@ -68,13 +74,16 @@ class PlanSpace {
   std::vector<int> digits(StructureIndex s) const;
   StructureIndex structure_at(std::size_t grid, const std::vector<int>& digits) const;
 
-  // The plan with variant 0; nothing where `where` excludes it.
+  // The plan with variant 0; nothing where it is excluded: by `where`, or because it repeats another structure.
   std::optional<Plan> structure(StructureIndex s) const;
   void place(Plan& plan, int variant) const;
   Plan plan(PlanIndex index) const;  // also of excluded structures
 
  private:
-  Plan base_;
+  // Applies the inner axes; false where a choice repeats another.
+  bool choose(StructureIndex s, Plan& plan) const;
+
+  Plan base_;  // with variant 0
   SpaceAxes axes_;
   std::int64_t inner_size_ = 1;
 };

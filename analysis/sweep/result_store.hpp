@@ -1,5 +1,12 @@
 // The results of a sweep in an SQLite file: one row per plan that went through the engine, one per finished batch. A
-// batch is one transaction, so that an interrupt, a kill or a full disk loses none that finished.
+// batch is one transaction, so that an interrupt, a kill or a full disk loses none that finished. (When the machine
+// loses its power, the last seconds may be missing; the store is whole, and the same command does them again.)
+//
+// Readers and the writer share SQLite's write-ahead log through memory, so all of them must be on one machine; on a
+// network file system a store that is written elsewhere is refused. A sweep on many machines has a store per shard.
+//
+// For one's own queries: `sqlite3 results.db 'select * from plans order by step_time_s limit 10'`. Times are seconds,
+// sizes bytes; `meta` says which sweep and version, `batches` and `infeasible_reasons` count what became of the plans.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +41,8 @@ struct StoreIdentity {
 
 class ResultStore {
  public:
-  // Opens or creates the store for writing; one process at a time. A store of the same sweep, version and shard is
-  // continued, any other is a StoreError.
+  // Opens or creates the store for writing; one process at a time, and its lock ends with the process. A store of the
+  // same sweep, version and shard is continued, wherever its files are now; any other is a StoreError.
   static ResultStore open(const std::string& path, const StoreIdentity& identity);
   // For reading; a writer may be at work on it.
   static ResultStore read(const std::string& path);
@@ -46,8 +53,9 @@ class ResultStore {
 
   StoreIdentity identity() const;
   std::vector<bool> finished_batches() const;  // [batch of the whole sweep]
-  // One transaction.
+  // One transaction. A batch that is there already, or a plan, or a number that is none, is a StoreError.
   void add(const Batch& batch);
+  Batch batch(std::int64_t number) const;  // a finished one
 
   SweepCounts counts() const;
   // The `count` plans with the least (step time, index).
@@ -60,6 +68,9 @@ class ResultStore {
   std::optional<std::string> answer() const;
   void set_answer(const std::string& json);
 
+  // Everything from the log into the one file, which may then be copied or renamed. StoreError while somebody reads.
+  void flush();
+
  private:
   class Database;
   explicit ResultStore(std::unique_ptr<Database> database);
@@ -67,8 +78,9 @@ class ResultStore {
 };
 
 // Writes the union of the shards' stores to `path`, which must not exist or be an earlier merge of the same sweep. All
-// must be of one sweep and version; StoreError names what does not fit, or which shards and batches are missing. The
-// merged store is as one that a single process wrote.
+// must be of one sweep and version; StoreError names what does not fit, or which shards and batches are missing. Their
+// order does not matter, and batches may be in several as long as they agree. The merged store is as one that a single
+// process wrote; it takes its name when it is complete.
 void merge_stores(const std::vector<std::string>& shards, const std::string& path);
 
 }  // namespace trainyard

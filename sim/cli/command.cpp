@@ -18,6 +18,7 @@
 #include "sim/cli/job_command.hpp"
 #include "sim/cli/memory_command.hpp"
 #include "sim/cli/simulate_command.hpp"
+#include "sim/cli/sweep_command.hpp"
 #include "sim/cli/topology_command.hpp"
 #include "sim/cli/validate_command.hpp"
 
@@ -62,6 +63,7 @@ constexpr std::array table = {
               return calibrate_command(args, out, err);
             }},
     Command{"job", "a whole training job: days, goodput, cost, with failures and checkpoints", job_command},
+    Command{"sweep", "every plan and placement of a model on a cluster: the best, and why", sweep_command},
     Command{"compare", "two scenarios side by side, term by term", compare_command},
     Command{"collective", "a simulated nccl-tests run: time and bandwidth by size, contention", collective_command},
     Command{"estimate", "quick calculators: parameters, FLOPs, all-reduce, training state, KV cache",

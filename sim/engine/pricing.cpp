@@ -31,20 +31,12 @@ void add_scaled(WorkPrice& sum, const WorkPrice& part, double k) {
 
 class Pricer {
  public:
-  Pricer(const StepProgram& program, const PricingContext& context)
-      : program_(program), context_(context), profile_(*context.profile), scale_(scale_out_factor(context)) {
-    for (const Segment& segment : program.segments)
-      segments_.push_back(price_segment(segment, program, context, scale_));
-  }
-
-  PricedProgram run() {
-    PricedProgram priced;
-    priced.segments.reserve(segments_.size());
-    for (const SegmentTimes& s : segments_) priced.segments.push_back(s.price);
-    priced.works.reserve(program_.works.size());
-    for (const Work& work : program_.works) priced.works.push_back(std::visit(*this, work));
-    return priced;
-  }
+  Pricer(const StepProgram& program, const PricingContext& context, const std::vector<SegmentTimes>& segments)
+      : program_(program),
+        context_(context),
+        profile_(*context.profile),
+        scale_(scale_out_factor(context)),
+        segments_(segments) {}
 
   WorkPrice operator()(const Block& block) const {
     WorkPrice price;
@@ -112,8 +104,7 @@ class Pricer {
     return s.host_syncs > 0 ? price.duration : host_floor(s, context_);
   }
   Seconds alone(const Collective& c) const {
-    return c.slowdown *
-           collective_cost(c.kind, c.bytes, path(c.path), profile_.device, profile_.network, c.outside).time;
+    return c.slowdown * collective_time(c.kind, c.bytes, path(c.path), context_, c.outside);
   }
   WorkPrice transfer(Bytes bytes, int path_index) const {
     WorkPrice price;
@@ -151,13 +142,42 @@ class Pricer {
   const PricingContext& context_;
   const Profile& profile_;
   double scale_;
-  std::vector<SegmentTimes> segments_;
+  const std::vector<SegmentTimes>& segments_;
 };
 
 }  // namespace
 
+Seconds collective_time(CollectiveKind kind, Bytes bytes, const std::vector<Tier>& tiers, const PricingContext& context,
+                        Bytes outside) {
+  const Profile& profile = *context.profile;
+  if (context.known != nullptr) return context.known->time(kind, bytes, tiers, profile, outside);
+  return collective_cost(kind, bytes, tiers, profile.device, profile.network, outside).time;
+}
+
+std::vector<SegmentTimes> price_segments(const StepProgram& program, const PricingContext& context) {
+  const double scale = scale_out_factor(context);
+  std::vector<SegmentTimes> segments;
+  segments.reserve(program.segments.size());
+  for (const Segment& segment : program.segments) segments.push_back(price_segment(segment, program, context, scale));
+  return segments;
+}
+
+std::vector<WorkPrice> price_works(const StepProgram& program, const PricingContext& context,
+                                   const std::vector<SegmentTimes>& segments) {
+  const Pricer pricer(program, context, segments);
+  std::vector<WorkPrice> works;
+  works.reserve(program.works.size());
+  for (const Work& work : program.works) works.push_back(std::visit(pricer, work));
+  return works;
+}
+
 PricedProgram price(const StepProgram& program, const PricingContext& context) {
-  return Pricer(program, context).run();
+  const std::vector<SegmentTimes> segments = price_segments(program, context);
+  PricedProgram priced;
+  priced.works = price_works(program, context, segments);
+  priced.segments.reserve(segments.size());
+  for (const SegmentTimes& s : segments) priced.segments.push_back(s.price);
+  return priced;
 }
 
 }  // namespace trainyard

@@ -2,6 +2,7 @@
 // compute and a TP stream, so that a block, its layers and its operators add up to the same.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "models/profile.hpp"
@@ -37,6 +38,20 @@ struct PricedProgram {
   std::vector<WorkPrice> segments;  // [segment]
 };
 
+// Times of collectives asked for before; programs of one sweep ask for the same ones again and again. For one device
+// and network profile; not for several threads.
+class CollectiveTimes {
+ public:
+  CollectiveTimes();
+  ~CollectiveTimes();
+  // As collective_cost(…).time.
+  Seconds time(CollectiveKind kind, Bytes bytes, const std::vector<Tier>& tiers, const Profile& profile, Bytes outside);
+
+ private:
+  struct Table;
+  std::unique_ptr<Table> table_;
+};
+
 struct PricingContext {
   const Profile* profile = nullptr;
   int world_size = 1;
@@ -45,8 +60,21 @@ struct PricingContext {
   // Of an engine that simulates what transfers do to each other and to compute:
   const std::vector<std::vector<Tier>>* paths = nullptr;  // instead of the program's
   bool contention = true;                                 // charge compute for communication beside it
+  CollectiveTimes* known = nullptr;                       // not null: looked up and kept there
 };
 
 PricedProgram price(const StepProgram& program, const PricingContext& context);
+
+// The same in two parts: a program's segments do not change with the paths of its gradients and messages.
+struct SegmentTimes {
+  WorkPrice price;
+  std::vector<Seconds> steps;  // duration of every step, contention included
+};
+std::vector<SegmentTimes> price_segments(const StepProgram& program, const PricingContext& context);
+std::vector<WorkPrice> price_works(const StepProgram& program, const PricingContext& context,
+                                   const std::vector<SegmentTimes>& segments);
+
+Seconds collective_time(CollectiveKind kind, Bytes bytes, const std::vector<Tier>& tiers, const PricingContext& context,
+                        Bytes outside);
 
 }  // namespace trainyard

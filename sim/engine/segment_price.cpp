@@ -4,7 +4,6 @@
 #include <array>
 #include <cmath>
 
-#include "models/collective_cost.hpp"
 #include "models/operator_cost.hpp"
 
 namespace trainyard {
@@ -161,7 +160,7 @@ SegmentTimes price_segment(const Segment& segment, const StepProgram& program, c
     const auto path = static_cast<std::size_t>(program.layer_paths[static_cast<std::size_t>(c.group)]);
     const auto& paths = context.paths != nullptr ? *context.paths : program.paths;
     const std::vector<Tier>& tiers = paths.empty() ? alone : paths[path];
-    const Seconds time = collective_cost(c.kind, c.bytes, tiers, profile.device, profile.network, c.outside).time;
+    const Seconds time = collective_time(c.kind, c.bytes, tiers, context, c.outside);
     times[i].duration = c.exposed * time;
     if (c.pieces > 0) {
       alone_time.resize(times.size());

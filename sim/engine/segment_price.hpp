@@ -7,10 +7,6 @@
 
 namespace trainyard {
 
-struct SegmentTimes {
-  WorkPrice price;
-  std::vector<Seconds> steps;  // duration of every step, contention included
-};
 SegmentTimes price_segment(const Segment& segment, const StepProgram& program, const PricingContext& context,
                            double scale);
 

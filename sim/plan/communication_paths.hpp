@@ -26,6 +26,7 @@ struct StagePaths {
   TierPath secondary;         // the smaller group that backward gathers stay in (ZeRO++ hpZ, FSDP2's number)
   TierPath next_stage;        // to the same rank of the following stage (of the last: to the first)
   TierPath mirror;            // to the stage that holds the other copy of a bidirectional pipeline's chunks
+  friend bool operator==(const StagePaths&, const StagePaths&) = default;
 };
 
 struct CommunicationPaths {
@@ -36,6 +37,7 @@ struct CommunicationPaths {
   int cp_inner = 1;     // members of the all-to-all of hierarchical context parallelism
   int ep_nodes = 1;     // NVLink islands that one expert-parallel group sits on
   int shard_group = 1;  // members of `shard`
+  friend bool operator==(const CommunicationPaths&, const CommunicationPaths&) = default;
 };
 
 // One of the paths by name. Layouts of one plan that differ in where ranks sit differ in what their paths cross, not in

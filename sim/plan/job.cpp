@@ -54,33 +54,39 @@ void replace_profile(Job& job, const std::string& file) {
 
 }  // namespace
 
+Job read_job(YamlMapping& scenario, std::string name, const std::optional<std::string>& profile_file,
+             std::optional<int> nodes) {
+  Job job;
+  job.name = std::move(name);
+  LoadedModel model = resolve_model(scenario.required("model"));
+  job.model = std::move(model.shape);
+  job.warnings = std::move(model.warnings);
+  const YamlValue cluster = scenario.required("cluster");
+  if (const auto written = scenario.optional("nodes"); written && !nodes)
+    nodes = static_cast<int>(written->as_int(1, most_nodes));
+  job.cluster = read_cluster(cluster, nodes);
+  if (const auto stragglers = scenario.optional("stragglers")) add_stragglers(job.cluster, *stragglers);
+  for (const std::string& warning : job.cluster.node.warnings) job.warnings.push_back(warning);
+  const YamlValue workload = scenario.required("workload");
+  const PlanAndWorkload read = read_plan_and_workload(scenario.optional("plan"), workload);
+  job.plan = read.plan;
+  job.workload = read.workload;
+  const auto stack = scenario.optional("stack");
+  scenario.optional("description");
+  scenario.finish();
+  job.profile = profile_of(job.cluster, stack);
+  if (profile_file) replace_profile(job, *profile_file);
+  check_precision(job, workload);
+  return job;
+}
+
 Job load_job(const std::string& scenario, const std::vector<std::pair<std::string, std::string>>& overrides,
              const std::optional<std::string>& profile_file) {
   const std::string path = scenario_file("", scenario);
   YamlValue document = read_yaml_file(path);
   for (const auto& [key, text] : overrides) document = with_override(document, override_path(document, key), text);
   YamlMapping top(document);
-  Job job;
-  job.name = std::filesystem::path(path).stem().string();
-  LoadedModel model = resolve_model(top.required("model"));
-  job.model = std::move(model.shape);
-  job.warnings = std::move(model.warnings);
-  const YamlValue cluster = top.required("cluster");
-  const auto nodes = top.optional("nodes");
-  job.cluster =
-      read_cluster(cluster, nodes ? std::optional(static_cast<int>(nodes->as_int(1, most_nodes))) : std::nullopt);
-  if (const auto stragglers = top.optional("stragglers")) add_stragglers(job.cluster, *stragglers);
-  for (const std::string& warning : job.cluster.node.warnings) job.warnings.push_back(warning);
-  const YamlValue workload = top.required("workload");
-  const PlanAndWorkload read = read_plan_and_workload(top.optional("plan"), workload);
-  job.plan = read.plan;
-  job.workload = read.workload;
-  const auto stack = top.optional("stack");
-  top.optional("description");
-  top.finish();
-  job.profile = profile_of(job.cluster, stack);
-  if (profile_file) replace_profile(job, *profile_file);
-  check_precision(job, workload);
+  Job job = read_job(top, std::filesystem::path(path).stem().string(), profile_file);
   for (std::string& warning : plan_warnings(job.plan, job.model, job.workload))
     job.warnings.push_back(std::move(warning));
   return job;

@@ -198,6 +198,14 @@ Plan read_plan(const YamlValue& plan) { return read_plan_text(plan).plan; }
 
 Workload read_workload(const YamlValue& workload) { return read_workload_text(workload).workload; }
 
+std::vector<std::string> plan_key_spellings(std::string_view key) {
+  const bool batch =
+      std::find(global_batch_aliases.begin(), global_batch_aliases.end(), key) != global_batch_aliases.end();
+  const Spellings spellings = batch ? global_batch_aliases : spellings_of(key);
+  if (spellings.empty()) return {std::string(key)};
+  return {spellings.begin(), spellings.end()};
+}
+
 std::string override_path(const YamlValue& scenario, const std::string& dotted_path) {
   constexpr std::string_view in_plan = "plan.", in_workload = "workload.";
   const bool plan = dotted_path.starts_with(in_plan);

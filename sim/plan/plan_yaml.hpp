@@ -36,6 +36,8 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "sim/base/yaml_reader.hpp"
 #include "sim/plan/plan.hpp"
@@ -57,6 +59,9 @@ PlanAndWorkload read_plan_and_workload(const std::optional<YamlValue>& plan, con
 // chunks brings them.
 Plan read_plan(const YamlValue& plan);
 Workload read_workload(const YamlValue& workload);
+
+// Every spelling of a plan's key, the canonical one first; the key alone where it has no other.
+std::vector<std::string> plan_key_spellings(std::string_view key);
 
 // Where an override such as "plan.tp" goes in a scenario document: to the spelling and, for the global batch, the
 // mapping that the document already uses, so that it replaces the setting instead of standing beside it.

@@ -59,6 +59,9 @@ struct ScheduleRow {
   // By default no stage waits for the others before it updates: the gradient norm is checked afterwards.
   bool post_validated = false;
   bool plans_ahead = false;  // its order depends on PipelineShape::costs
+  // Another group of micro-batches (PipelineShape::group of interleaved schedules, else one) puts one more cycle into
+  // the steady state of every stage and changes nothing else, once there are enough of them for a steady state.
+  bool periodic = false;
   ChunkPlace (*place)(const PipelineShape& shape, int stage, int chunk) = nullptr;
   // Why this shape cannot run ("micro-batches …"), empty if it can.
   std::string (*problem)(const PipelineShape& shape) = nullptr;

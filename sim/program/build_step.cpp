@@ -35,13 +35,44 @@ PipelineShape pipeline_shape(const StepInputs& in, const ScheduleRow& schedule) 
   return shape;
 }
 
+// The first two and the last two slots of every pass and chunk; all where slots run in pairs.
+std::vector<Slot> outline_of(const std::vector<Slot>& slots, int chunks) {
+  constexpr int kept = 2;
+  constexpr std::size_t kinds = 4;
+  std::vector<int> left(kinds * static_cast<std::size_t>(chunks)), seen(left.size());
+  const auto at = [](const Slot& slot) {
+    return kinds * static_cast<std::size_t>(slot.chunk) + static_cast<std::size_t>(slot.kind);
+  };
+  for (const Slot& slot : slots) {
+    if (slot.paired) return slots;
+    ++left[at(slot)];
+  }
+  std::vector<Slot> outline;
+  for (const Slot& slot : slots) {
+    if (seen[at(slot)] < kept || left[at(slot)] <= kept) outline.push_back(slot);
+    ++seen[at(slot)];
+    --left[at(slot)];
+  }
+  return outline;
+}
+
+std::vector<int> warm_up_of(const std::vector<Slot>& slots, int chunks) {
+  std::vector<int> forwards(static_cast<std::size_t>(chunks));
+  for (const Slot& slot : slots) {
+    if (slot.kind != SlotKind::forward) break;
+    ++forwards[static_cast<std::size_t>(slot.chunk)];
+  }
+  return forwards;
+}
+
 // Stage by stage: parameter gathers, the schedule's slots with their transfers and gradient buckets, the end of the
 // step.
 class StepBuilder {
  public:
-  StepBuilder(const StepInputs& inputs, Granularity granularity)
+  StepBuilder(const StepInputs& inputs, Granularity granularity, bool outline)
       : in_(inputs),
         granularity_(granularity),
+        outline_(outline),
         schedule_(schedule_of(*inputs.plan)),
         model_(step_model(inputs, schedule_)),
         writer_(program_, model_, *inputs.paths, granularity),
@@ -66,6 +97,7 @@ class StepBuilder {
     for (int stage = 0; stage < context_.shape.stages; ++stage) build_stage(stage);
     return std::move(program_);
   }
+  const std::vector<std::vector<int>>& warm_up() const { return warm_up_; }
 
  private:
   struct ChunkWorks {
@@ -93,9 +125,14 @@ class StepBuilder {
     sync_.begin_stage();
     units_.begin_stage();
     pair_works_.clear();
+    bucket_works_.clear();
     last_send_ = -1;
     set_resident(kind);
-    const std::vector<Slot> slots = schedule_.slots(context_.shape, stage);
+    std::vector<Slot> slots = schedule_.slots(context_.shape, stage);
+    if (outline_) {
+      warm_up_.push_back(warm_up_of(slots, context_.shape.chunks));
+      slots = outline_of(slots, context_.shape.chunks);
+    }
     kind.instructions.reserve(slots.size() * instructions_per_slot + 64);
     kind.after.reserve(slots.size() * instructions_per_slot + 64);
     links_.begin_stage(slots);
@@ -263,14 +300,34 @@ class StepBuilder {
     return pair_works_.emplace_back(PairWork{forward.chunk, backward.chunk, pass, work, writer_.memory(effect)});
   }
 
+  // Of every micro-batch where each is reduced (ZeRO-2).
+  struct BucketWork {
+    int chunk;
+    Pass pass;
+    std::size_t bucket;
+    bool contended;
+    std::vector<SegmentUse> uses;
+    int work, memory;
+  };
+  const BucketWork& bucket_work(const Slot& slot, Pass pass, std::size_t b, bool contended) {
+    for (const BucketWork& known : bucket_works_)
+      if (known.chunk == slot.chunk && known.pass == pass && known.bucket == b && known.contended == contended)
+        return known;
+    const GradientBucket& bucket = context_.chunk(slot.chunk).buckets[b];
+    BucketWork made{slot.chunk, pass, b, contended, model_.uses(bucket.parts, pass), -1, -1};
+    if (b == 0 && gathers_input(slot)) made.uses.insert(made.uses.begin(), {model_.gather_input, 1});
+    made.memory = writer_.memory(model_.memory(bucket.parts, pass));
+    if (granularity_ == Granularity::block) made.work = writer_.work(Block{made.uses, contended, {}, {}});
+    return bucket_works_.emplace_back(std::move(made));
+  }
+
   void emit_bucketed(const Slot& slot, Pass pass) {
     const ModelChunk& chunk = context_.chunk(slot.chunk);
     for (std::size_t b = 0; b < chunk.buckets.size(); ++b) {
       const GradientBucket& bucket = chunk.buckets[b];
-      std::vector<SegmentUse> uses = model_.uses(bucket.parts, pass);
-      const int effect = writer_.memory(model_.memory(bucket.parts, pass));
-      if (b == 0 && gathers_input(slot)) uses.insert(uses.begin(), {model_.gather_input, 1});
-      writer_.emit_compute({uses, effect, -1, b > 0 || sync_.any_emitted(), {}}, phase_of(pass),
+      const bool contended = b > 0 || sync_.any_emitted();
+      const BucketWork& made = bucket_work(slot, pass, b, contended);
+      writer_.emit_compute({made.uses, made.memory, made.work, contended, {}}, phase_of(pass),
                            {slot.micro_batch, slot.chunk});
       sync_.emit(bucket.dense_parameters, bucket.expert_parameters);
     }
@@ -293,6 +350,7 @@ class StepBuilder {
 
   const StepInputs in_;
   Granularity granularity_;
+  bool outline_;
   const ScheduleRow& schedule_;
   StepModel model_;
   StepProgram program_;
@@ -302,17 +360,27 @@ class StepBuilder {
   GradientSync sync_;
   UnitPasses units_;
   bool by_unit_;
+  std::vector<std::vector<int>> warm_up_;  // of an outline
 
   // of the stage being built
   int last_send_ = -1;  // that the next compute or the step's end waits for
   std::vector<ChunkWorks> works_;
   std::vector<PairWork> pair_works_;
+  std::vector<BucketWork> bucket_works_;
 };
 
 }  // namespace
 
 StepProgram build_step(const StepInputs& inputs, Granularity granularity) {
-  return StepBuilder(inputs, granularity).build();
+  return StepBuilder(inputs, granularity, false).build();
+}
+
+StepOutline build_outline(const StepInputs& inputs) {
+  StepBuilder builder(inputs, Granularity::block, true);
+  StepOutline outline;
+  outline.program = builder.build();
+  outline.warm_up = builder.warm_up();
+  return outline;
 }
 
 }  // namespace trainyard

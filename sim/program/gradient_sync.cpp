@@ -27,6 +27,8 @@ void GradientSync::begin_stage() {
   replica_path_ = context_.writer.path(PathKind::replicas);
   expert_path_ = context_.writer.path(PathKind::expert_gradients);
   pending_.clear();
+  reductions_.clear();
+  sums_.clear();
 }
 
 bool GradientSync::shards_optimizer() const {
@@ -76,8 +78,7 @@ void GradientSync::emit(double dense, double experts) {
   const auto one = [&](double parameters, bool expert) {
     if (parameters <= 0) return;
     writer.wait_for_compute();
-    pending_.push_back(
-        writer.emit(writer.work(reduction(parameters, expert)), Stream::dp, Phase::gradient_sync, {-1, 0}));
+    pending_.push_back(writer.emit(reduction_work(parameters, expert), Stream::dp, Phase::gradient_sync, {-1, 0}));
   };
   one(dense, false);
   sum_over_instances(dense);
@@ -88,13 +89,23 @@ void GradientSync::emit(double dense, double experts) {
 void GradientSync::sum_over_instances(double dense) {
   const int group = context_.in.paths->shard_group;
   if (!shards_optimizer() || group >= context_.in.gradient_ranks()) return;
-  Collective sum = reduction(dense, false);
-  sum.kind = CollectiveKind::all_reduce;
-  sum.bytes = sum.bytes / static_cast<double>(group);
-  sum.path = replica_path_;
-  sum.group = CommGroup::replicas;
-  sum.label = "gradients of other instances";
-  pending_.push_back(context_.writer.emit(context_.writer.work(sum), Stream::dp, Phase::gradient_sync, {-1, 0}));
+  const auto [known, added] = sums_.try_emplace(dense, -1);
+  if (added) {
+    Collective sum = reduction(dense, false);
+    sum.kind = CollectiveKind::all_reduce;
+    sum.bytes = sum.bytes / static_cast<double>(group);
+    sum.path = replica_path_;
+    sum.group = CommGroup::replicas;
+    sum.label = "gradients of other instances";
+    known->second = context_.writer.work(sum);
+  }
+  pending_.push_back(context_.writer.emit(known->second, Stream::dp, Phase::gradient_sync, {-1, 0}));
+}
+
+int GradientSync::reduction_work(double parameters, bool expert) {
+  const auto [known, added] = reductions_.try_emplace({parameters, expert}, -1);
+  if (added) known->second = context_.writer.work(reduction(parameters, expert));
+  return known->second;
 }
 
 int GradientSync::emit_gather(double dense, double experts) {

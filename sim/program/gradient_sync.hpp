@@ -2,6 +2,8 @@
 // step (replicated and tied gradients, the norm, the optimizer, its offload).
 #pragma once
 
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "sim/program/stage_context.hpp"
@@ -34,6 +36,7 @@ class GradientSync {
   void sum_over_instances(double dense);
   CommGroup gradient_group(bool expert) const;
   Collective reduction(double parameters, bool expert) const;
+  int reduction_work(double parameters, bool expert);
   Collective gather(double parameters, bool expert) const;
   int emit_gather(double dense, double experts);
   template <class Join>
@@ -48,7 +51,9 @@ class GradientSync {
   const StageContext& context_;
   StageParameters parameters_;
   int dense_path_ = 0, expert_path_ = 0, replica_path_ = 0;
-  std::vector<int> pending_;  // reductions that the step's end waits for
+  std::map<std::pair<double, bool>, int> reductions_;  // (parameters, expert) -> work
+  std::map<double, int> sums_;                         // (parameters) -> work, over instances
+  std::vector<int> pending_;                           // reductions that the step's end waits for
 };
 
 }  // namespace trainyard

@@ -75,6 +75,7 @@ struct Block {
   // hides under the compute of the other.
   std::vector<SegmentUse> partner = {};
   bool only_slowdown = false;  // only what `beside` adds to the time of `uses`, which have run already
+  friend bool operator==(const Block&, const Block&) = default;
 };
 // One operator of a segment (operator granularity), or work outside the layers (optimizer).
 struct OperatorWork {
@@ -83,10 +84,12 @@ struct OperatorWork {
   int segment = -1;  // the step it stands for: index into segments and its steps; -1 outside the layers
   int step = -1;
   bool contended = false;  // see Block
+  friend bool operator==(const OperatorWork&, const OperatorWork&) = default;
 };
 // Least host time of a segment (operator granularity); segment -1 = the host's work of a whole step.
 struct HostIssue {
   int segment = -1;
+  friend bool operator==(const HostIssue&, const HostIssue&) = default;
 };
 struct Collective {
   Axis axis = Axis::tp;
@@ -102,27 +105,32 @@ struct Collective {
   int step = -1;
   Bytes outside{-1.0};  // see LayerCollective
   CommGroup group = CommGroup::none;
+  friend bool operator==(const Collective&, const Collective&) = default;
 };
 // A copy between a GPU and the memory of its host.
 struct HostCopy {
   Bytes bytes{};
   int path = 0;
   std::string_view label;  // static text: "activations"
+  friend bool operator==(const HostCopy&, const HostCopy&) = default;
 };
 // Work of the host itself on this many bytes of its memory (or of its NVMe drives): the offloaded optimizer.
 struct HostUpdate {
   Bytes bytes{};
   bool nvme = false;
+  friend bool operator==(const HostUpdate&, const HostUpdate&) = default;
 };
 struct Send {
   Bytes bytes{};  // per rank
   int path = 0;
   int channel = 0;  // the k-th send of a channel meets its k-th receive
+  friend bool operator==(const Send&, const Send&) = default;
 };
 struct Receive {
   Bytes bytes{};
   int path = 0;
   int channel = 0;
+  friend bool operator==(const Receive&, const Receive&) = default;
 };
 using Work = std::variant<Block, OperatorWork, HostIssue, Collective, Send, Receive, HostCopy, HostUpdate>;
 
@@ -135,6 +143,7 @@ struct MemoryChange {
   MemoryOwner owner = MemoryOwner::activations;
   Bytes at_start{};
   Bytes at_end{};
+  friend bool operator==(const MemoryChange&, const MemoryChange&) = default;
 };
 
 struct Instruction {
@@ -146,6 +155,7 @@ struct Instruction {
   std::int16_t chunk = 0;
   Stream stream = Stream::compute;
   Phase phase = Phase::forward;
+  friend bool operator==(const Instruction&, const Instruction&) = default;
 };
 
 }  // namespace trainyard

@@ -25,6 +25,7 @@ void UnitPasses::begin_stage() {
   copies_.clear();
   blocks_.clear();
   in_flight_.clear();
+  gather_input_ = -1;
 }
 
 Bytes UnitPasses::unsharded_gradients() const {
@@ -258,7 +259,8 @@ void UnitPasses::emit(const ModelChunk& chunk, Pass pass, PassOf of, int receive
     if (i == 0) writer.wait(received);
     if (i == 0 && gathers_input) {
       const std::array<SegmentUse, 1> gather = {{{context_.model.gather_input, 1}}};
-      writer.emit_compute({gather, -1, -1, false, {}}, phase_of(pass), of);
+      if (gather_input_ < 0) gather_input_ = writer.work(Block{{gather.begin(), gather.end()}, false, {}, {}});
+      writer.emit_compute({gather, -1, gather_input_, false, {}}, phase_of(pass), of);
     }
     if (p.root) writer.wait(root);
     writer.wait(p.gather);

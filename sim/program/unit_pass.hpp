@@ -57,6 +57,7 @@ class UnitPasses {
   GradientSync& sync_;
   std::map<std::tuple<double, bool, bool>, int> gathers_;    // (parameters, expert, backward) -> work
   std::map<std::tuple<double, bool, int>, int> reductions_;  // (parameters, expert, step of the reduction) -> work
+  int gather_input_ = -1;                                    // work of the gather of a scattered pipeline message
   std::map<int, int> copies_;                                // part -> work
   std::map<std::vector<double>, int> memories_;
   std::map<std::tuple<int, Pass, std::vector<int>>, int> blocks_;  // (part, pass, beside) -> work

@@ -4,3 +4,7 @@ foreach(part space store answer run evaluate)
     trainyard_test(sweep_${part}_test SOURCES ${sources} LINKS trainyard_sweep nlohmann_json::nlohmann_json SQLite::SQLite3)
   endif()
 endforeach()
+# The measured runs that say when plans tie.
+if(TARGET sweep_answer_test)
+  target_link_libraries(sweep_answer_test PRIVATE trainyard_validation)
+endif()

@@ -15,3 +15,11 @@ endif()
 trainyard_test(collective_command_test
   SOURCES sim/cli/collective_command_test.cpp
   LINKS trainyard_cli nlohmann_json::nlohmann_json)
+if(TARGET trainyard)
+  trainyard_test(sweep_command_test
+    SOURCES sim/cli/sweep_command_test.cpp sim/cli/sweep_interrupt_test.cpp sim/cli/sweep_progress_test.cpp
+            sim/cli/sweep_usage_test.cpp support/process.cpp
+    LINKS trainyard_cli nlohmann_json::nlohmann_json)
+  target_compile_definitions(sweep_command_test PRIVATE TRAINYARD_BINARY="$<TARGET_FILE:trainyard>")
+  add_dependencies(sweep_command_test trainyard)
+endif()

@@ -1,0 +1,62 @@
+#include "sim/cli/sweep_output.hpp"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+#include "analysis/calibration/write_profile_yaml.hpp"
+#include "sim/cli/scenario_input.hpp"
+#include "sim/cli/terminal.hpp"
+
+namespace trainyard {
+namespace {
+
+namespace po = boost::program_options;
+
+std::string json_with(const std::string& stored, const RunFigures& figures) {
+  nlohmann::ordered_json answer = nlohmann::ordered_json::parse(stored);
+  answer["wall_time_s"] = figures.wall_time.value;
+  answer["plans_per_s"] = plans_per_second(figures);
+  return answer.dump(2) + '\n';
+}
+
+std::string figures_text(const RunFigures& figures) {
+  if (figures.plans == 0) return "";
+  return fmt::format("\n{} plans in {}: {:.0f} plans/s\n", figures.plans, to_text(figures.wall_time),
+                     plans_per_second(figures));
+}
+
+}  // namespace
+
+double plans_per_second(const RunFigures& figures) {
+  return figures.wall_time.value > 0 ? static_cast<double>(figures.plans) / figures.wall_time.value : 0;
+}
+
+void add_answer_options(CommandSyntax& syntax) {
+  syntax.option()("json", "the answer as one JSON object instead of text")(
+      "csv", po::value<std::string>()->value_name("FILE"),
+      "write the best plans and the Pareto front as a table; - is standard output, instead of text");
+}
+
+AnswerOutput answer_output(const po::variables_map& given) {
+  const AnswerOutput output{given.count("json") != 0, text_of(given, "csv")};
+  if (output.csv && output.csv->empty()) throw po::error("--csv is empty");
+  if (output.csv == "-" && output.json) throw po::error("--json and --csv - both want standard output");
+  return output;
+}
+
+int print_answer(const std::string& stored, const AnswerOutput& output, const std::optional<RunFigures>& figures,
+                 std::ostream& out) {
+  const SweepAnswer answer = answer_from_json(stored);
+  if (output.csv && *output.csv != "-") write_whole_file(*output.csv, answer_csv(answer));
+  if (output.csv == "-")
+    out << answer_csv(answer);
+  else if (output.json)
+    out << (figures ? json_with(stored, *figures) : stored);
+  else
+    out << answer_text(answer, style_of(out)) << (figures ? figures_text(*figures) : "");
+  return answer.best.empty() ? infeasible_exit_code : 0;
+}
+
+}  // namespace trainyard
