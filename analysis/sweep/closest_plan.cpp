@@ -1,6 +1,7 @@
 #include "analysis/sweep/closest_plan.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "analysis/plan_words.hpp"
 #include "analysis/simulate.hpp"
@@ -9,8 +10,15 @@
 namespace trainyard {
 namespace {
 
-// A ledger takes about a millisecond: a few seconds in all.
-constexpr std::int64_t most_ledgers = 2000;
+// A ledger takes about 0.3 ms: a few seconds in all.
+constexpr std::int64_t most_ledgers = 10'000;
+
+// Coprime to the inner axes, so that the sample has every combination of them, under some grid.
+std::int64_t sampling_stride(const PlanSpace& space) {
+  std::int64_t stride = std::max<std::int64_t>(1, space.structures() / most_ledgers);
+  while (std::gcd(stride, space.inner_size()) != 1) ++stride;
+  return stride;
+}
 
 Bytes largest_reserved(const MemoryLedger& ledger) {
   Bytes largest{};
@@ -21,7 +29,7 @@ Bytes largest_reserved(const MemoryLedger& ledger) {
 }  // namespace
 
 std::optional<ClosestFit> closest_fit(const Sweep& sweep, const Routes& routes) {
-  const std::int64_t stride = std::max<std::int64_t>(1, sweep.space.structures() / most_ledgers);
+  const std::int64_t stride = sampling_stride(sweep.space);
   std::optional<ClosestFit> closest;
   Job job = sweep.job;
   for (StructureIndex s = 0; s < sweep.space.structures(); s += stride) {

@@ -7,7 +7,7 @@
 #include "analysis/breakdown.hpp"
 #include "analysis/memory_ledger.hpp"
 #include "analysis/simulate.hpp"
-#include "analysis/sweep/lower_bound.hpp"
+#include "analysis/sweep/bounds.hpp"
 #include "analysis/sweep/skeleton.hpp"
 #include "analysis/sweep/variant_paths.hpp"
 #include "models/model_flops.hpp"
@@ -44,8 +44,6 @@ struct SameProgram {
   std::vector<int> variants;
   StepInputs inputs;                     // of the first variant
   const StepProgram* program = nullptr;  // what is priced: the outline, or the whole program where there is no skeleton
-  // Once runnable:
-  bool runnable = false;
   const Skeleton* skeleton = nullptr;
   StageBytes memory;
 };
@@ -67,15 +65,11 @@ class Evaluator::Impl {
       return;
     }
     const std::vector<PlanProblem> problems = check_plan(*plan, job_.model, job_.workload, job_.cluster);
-    if (!problems.empty()) {
-      batch.counts.infeasible += count;
-      batch.counts.infeasible_reasons[reason_family(problems.front())] += count;
-      return;
-    }
-    plan_ = resolved(*plan, job_.model, job_.cluster);
     structure_ = s;
     incumbents_ = &incumbents;
     batch_ = &batch;
+    if (!problems.empty()) return count_infeasible(problems.front(), count);
+    plan_ = resolved(*plan, job_.model, job_.cluster);
     all_ = plan_.global_batch_size / (plan_.micro_batch_size * plan_.data_parallel);
     legal(only);
   }
@@ -97,13 +91,33 @@ class Evaluator::Impl {
       overridden_->stack = effective_stack(plan_, job_.profile.stack);
     }
     const std::vector<Variant>& variants = variants_.of(plan_);
-    std::vector<bool> done(variants.size(), false);
+    std::vector<bool> done = illegal_variants(only);
     for (std::size_t v = 0; v < variants.size(); ++v) {
       if (only >= 0 && static_cast<std::size_t>(only) != v) continue;
       if (done[v]) continue;
       SameProgram group = group_of(variants, v, only, done);
       run(group, variants);
     }
+  }
+
+  // Which rank orders are legal depends on the grid of the experts; where ranks sit never does.
+  std::vector<bool> illegal_variants(int only) {
+    std::vector<bool> illegal(static_cast<std::size_t>(sweep_.space.variants()), false);
+    if (!job_.model.moe) return illegal;
+    Plan placed = plan_;
+    for (int v = 0; v < sweep_.space.variants(); ++v) {
+      if (only >= 0 && only != v) continue;
+      sweep_.space.place(placed, v);
+      const std::vector<PlanProblem> problems = check_plan(placed, job_.model, job_.workload, job_.cluster);
+      if (problems.empty()) continue;
+      illegal[static_cast<std::size_t>(v)] = true;
+      count_infeasible(problems.front(), 1);
+    }
+    return illegal;
+  }
+  void count_infeasible(const PlanProblem& problem, std::int64_t plans) {
+    batch_->counts.infeasible += plans;
+    batch_->counts.infeasible_reasons[reason_family(problem)] += plans;
   }
 
   StepInputs inputs_of(const Variant& variant) {
@@ -186,27 +200,28 @@ class Evaluator::Impl {
   }
 
   void run(SameProgram& group, const std::vector<Variant>& variants) {
+    bounds_.about(group.inputs, all_);
+    const LeastMemory least = bounds_.memory(profile());
+    std::vector<int> hopeful;
+    for (const int v : group.variants) {
+      if (least.reserved > limit_)
+        ++batch_->counts.out_of_memory;
+      else if (hopeless(bounds_.time(pricing(), variants[static_cast<std::size_t>(v)].paths), least.peak))
+        ++batch_->counts.pruned;
+      else
+        hopeful.push_back(v);
+    }
+    group.variants = std::move(hopeful);
+    if (!group.variants.empty()) simulate(group, variants);
+  }
+
+  void simulate(SameProgram& group, const std::vector<Variant>& variants) {
     lengths_ = shortened(plan_, all_);
     const Plan outlined = with_micro_batches(plan_, lengths_.outline);
     StepInputs in = group.inputs;
     in.plan = &outlined;
-    const StepOutline outline = build_outline(in);
-    group.program = &outline.program;
-    drop_equal_placements(group, variants);
-    const ScheduleRow& schedule = *find_schedule(plan_.schedule);
-    const LeastMemory least = least_memory(outline, schedule, plan_, profile());
-    if (least.reserved > limit_) {
-      batch_->counts.out_of_memory += std::ssize(group.variants);
-      return;
-    }
-    segments_for_ = nullptr;
-    for (const int v : group.variants) variant(group, schedule, least.peak, v, variants[static_cast<std::size_t>(v)]);
-  }
-
-  // The program that is run in the end, once a variant needs it.
-  void make_runnable(SameProgram& group) {
-    if (group.runnable) return;
-    group.runnable = true;
+    outline_ = build_outline(in);
+    group.program = &outline_;
     group.skeleton = skeletons_.of(*group.program, group.inputs, lengths_.skeleton, lengths_.group);
     if (group.skeleton == nullptr) {
       whole_ = build_step(group.inputs, Granularity::block);
@@ -214,26 +229,20 @@ class Evaluator::Impl {
     }
     group.memory =
         memory_of(*group.program, group.skeleton != nullptr ? group.skeleton->memory : memory_orders(whole_));
+    if (group.memory.reserved > limit_) {
+      batch_->counts.out_of_memory += std::ssize(group.variants);
+      return;
+    }
+    drop_equal_placements(group, variants);
+    segments_for_ = nullptr;
+    for (const int v : group.variants) variant(group, v, variants[static_cast<std::size_t>(v)]);
   }
 
-  void variant(SameProgram& group, const ScheduleRow& schedule, Bytes least_peak, int number, const Variant& v) {
+  void variant(const SameProgram& group, int number, const Variant& v) {
     PricingContext context = pricing();
-    std::vector<std::vector<Tier>> paths = paths_of(group, v);
+    const std::vector<std::vector<Tier>> paths = paths_of(group, v);
     context.paths = &paths;
     price_layers(group, paths, context);
-    const Bytes peak = group.runnable ? group.memory.peak : least_peak;
-    if (hopeless(lower_bound(*group.program, schedule, durations_of(segments_), all_), peak)) {
-      ++batch_->counts.pruned;
-      return;
-    }
-    if (!group.runnable) {
-      make_runnable(group);
-      paths = paths_of(group, v);
-    }
-    if (group.memory.reserved > limit_) {
-      ++batch_->counts.out_of_memory;
-      return;
-    }
     add_evaluated(group, price_works(*group.program, context, segments_), number);
   }
 
@@ -303,6 +312,7 @@ class Evaluator::Impl {
   VariantPaths variants_;
   Bytes limit_;
   Skeletons skeletons_;
+  Bounds bounds_;
   CollectiveTimes collectives_;
   std::vector<double> ends_;
 
@@ -311,6 +321,7 @@ class Evaluator::Impl {
   StructureIndex structure_ = 0;
   int all_ = 1;  // micro-batches
   ShortStep lengths_;
+  StepProgram outline_;
   StepProgram whole_;  // where there is no skeleton
   std::optional<Profile> overridden_;
   const Incumbents* incumbents_ = nullptr;

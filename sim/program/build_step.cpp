@@ -56,15 +56,6 @@ std::vector<Slot> outline_of(const std::vector<Slot>& slots, int chunks) {
   return outline;
 }
 
-std::vector<int> warm_up_of(const std::vector<Slot>& slots, int chunks) {
-  std::vector<int> forwards(static_cast<std::size_t>(chunks));
-  for (const Slot& slot : slots) {
-    if (slot.kind != SlotKind::forward) break;
-    ++forwards[static_cast<std::size_t>(slot.chunk)];
-  }
-  return forwards;
-}
-
 // Stage by stage: parameter gathers, the schedule's slots with their transfers and gradient buckets, the end of the
 // step.
 class StepBuilder {
@@ -97,7 +88,6 @@ class StepBuilder {
     for (int stage = 0; stage < context_.shape.stages; ++stage) build_stage(stage);
     return std::move(program_);
   }
-  const std::vector<std::vector<int>>& warm_up() const { return warm_up_; }
 
  private:
   struct ChunkWorks {
@@ -129,10 +119,7 @@ class StepBuilder {
     last_send_ = -1;
     set_resident(kind);
     std::vector<Slot> slots = schedule_.slots(context_.shape, stage);
-    if (outline_) {
-      warm_up_.push_back(warm_up_of(slots, context_.shape.chunks));
-      slots = outline_of(slots, context_.shape.chunks);
-    }
+    if (outline_) slots = outline_of(slots, context_.shape.chunks);
     kind.instructions.reserve(slots.size() * instructions_per_slot + 64);
     kind.after.reserve(slots.size() * instructions_per_slot + 64);
     links_.begin_stage(slots);
@@ -360,7 +347,6 @@ class StepBuilder {
   GradientSync sync_;
   UnitPasses units_;
   bool by_unit_;
-  std::vector<std::vector<int>> warm_up_;  // of an outline
 
   // of the stage being built
   int last_send_ = -1;  // that the next compute or the step's end waits for
@@ -375,12 +361,6 @@ StepProgram build_step(const StepInputs& inputs, Granularity granularity) {
   return StepBuilder(inputs, granularity, false).build();
 }
 
-StepOutline build_outline(const StepInputs& inputs) {
-  StepBuilder builder(inputs, Granularity::block, true);
-  StepOutline outline;
-  outline.program = builder.build();
-  outline.warm_up = builder.warm_up();
-  return outline;
-}
+StepProgram build_outline(const StepInputs& inputs) { return StepBuilder(inputs, Granularity::block, true).build(); }
 
 }  // namespace trainyard

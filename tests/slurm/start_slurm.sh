@@ -19,7 +19,7 @@ SlurmctldHost=$host(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket=$folder/run/munge.socket,cred_expire=1
+AuthInfo=socket=$folder/run/munge.socket,cred_expire=5
 CredType=cred/munge
 CommunicationParameters=NoAddrCache
 SlurmctldPort=$first_port

@@ -167,7 +167,7 @@ TEST_CASE("the settings of a plan, put on the base, give the plan") {
 }
 
 TEST_CASE("two plans of a list never read alike") {
-  // plan_line leaves out the schedule where there is no pipeline, and an overlap that is switched off.
+  // plan_line says how keys and values travel only where there is context parallelism.
   const Sweep sweep = two_nodes("tp: 8, pp: 1, data_parallel: zero1, cp_comm_type: [p2p, a2a], placement: packed");
   const std::vector<EvaluatedPlan> plans = every_plan(sweep, Routes(sweep.job.cluster)).plans;
   REQUIRE(plans.size() == 2);

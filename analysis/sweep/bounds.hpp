@@ -1,0 +1,53 @@
+// Less time and memory than a plan can need, without its program: what dismisses most plans of a sweep. Built from the
+// parts of the model alone, which many structures share.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "models/profile.hpp"
+#include "sim/engine/pricing.hpp"
+#include "sim/program/model_parts.hpp"
+#include "sim/program/step_inputs.hpp"
+
+namespace trainyard {
+
+struct LeastMemory {
+  Bytes peak{}, reserved{};
+};
+
+class Bounds {
+ public:
+  Bounds();
+  ~Bounds();
+
+  // The structure that the questions below are about. `inputs` and what they point to must live until the next call.
+  void about(const StepInputs& inputs, int micro_batches);
+
+  // The largest allocation and reservation of any stage are at least its states and the activations of the forwards
+  // before its first backward (of one forward where their number may depend on the number of micro-batches).
+  LeastMemory memory(const Profile& profile) const;
+
+  // No step is shorter than all passes of its busiest stage one after the other, after the first micro-batch came
+  // through the stages before it and before the last one is back there:
+  //   max over stages s of  sum_{j<s} F_j + m W_s + sum_{j<s} B_j
+  // (sums over other stages only for schedules whose chunk 0 is the first in and the last out). 0 for schedules whose
+  // passes hide each other's communication. `context` prices the layers of one placement.
+  Seconds time(const PricingContext& context, const CommunicationPaths& paths);
+
+ private:
+  struct Model;
+  struct Order;
+  Model* model_of(const StepInputs& inputs);
+  const Order& order_of(const StepInputs& inputs, int micro_batches);
+
+  std::deque<std::unique_ptr<Model>> models_;  // latest first
+  std::deque<std::unique_ptr<Order>> orders_;
+  StepInputs inputs_;
+  int micro_batches_ = 1;
+  Model* model_ = nullptr;
+  const Order* order_ = nullptr;
+};
+
+}  // namespace trainyard
