@@ -8,6 +8,7 @@
 #include "analysis/memory_ledger.hpp"
 #include "analysis/sweep/skeleton.hpp"
 #include "sim/plan/schedule.hpp"
+#include "sim/program/stage_context.hpp"
 
 namespace trainyard {
 namespace {
@@ -15,6 +16,8 @@ namespace {
 // Structures of one grid differ in a few dozen models, and follow each other.
 constexpr std::size_t most_models = 48;
 constexpr std::size_t most_orders = 16;
+
+constexpr double unit_compute_bytes = 2;  // gathered parameters and unsharded gradients, 16 bit
 
 // What the parts of a model do not depend on, at its default.
 Plan model_key(const Plan& plan) {
@@ -62,6 +65,7 @@ struct Bounds::Order {
 
   bool hides = false;                     // some passes run as one
   bool enters_by_first_chunks = false;    // chunk 0 of stage after stage, and out the same way
+  std::vector<int> first_backward;        // [stage] its chunk; empty: not known
   std::vector<std::vector<int>> warm_up;  // [stage][chunk] forwards before the first backward; empty: not known
 };
 
@@ -100,6 +104,7 @@ const Bounds::Order& Bounds::order_of(const StepInputs& in, int micro_batches) {
                                              plan.overlap_expert_parallel,
                                              false,
                                              false,
+                                             {},
                                              {}});
   const PipelineShape shape{order->stages, chunks, micro_batches, plan.interleave_group, order->pairs, {}};
   order->hides = order->pairs || schedule.copies > 1;
@@ -113,6 +118,8 @@ const Bounds::Order& Bounds::order_of(const StepInputs& in, int micro_batches) {
       order->hides = order->hides || slot.paired;
       warming_up = warming_up && slot.kind == SlotKind::forward;
       if (warming_up) ++forwards[static_cast<std::size_t>(slot.chunk)];
+      if (slot.kind != SlotKind::forward && order->first_backward.size() == static_cast<std::size_t>(s))
+        order->first_backward.push_back(slot.chunk);
     }
   }
   orders_.push_front(std::move(order));
@@ -124,6 +131,30 @@ void Bounds::about(const StepInputs& inputs, int micro_batches) {
   micro_batches_ = micro_batches;
   model_ = model_of(inputs);
   order_ = &order_of(inputs, shortened(*inputs.plan, micro_batches).outline);
+}
+
+// Beside the states and what the forwards left: the working set of some part, with the gathered parameters and the
+// unsharded gradients of a layer where these live in shards.
+Bytes Bounds::first_backward_needs(const ModelChunk& chunk) const {
+  const Plan& plan = *inputs_.plan;
+  const Sharding& sharding = plan.sharding;
+  const bool unsharded = gathers_units(plan) && inputs_.gradient_ranks() > 1 && !inputs_.model->moe &&
+                         sharding.reshard_after_forward.value_or(true) && sharding.reshard_group <= 1 &&
+                         sharding.secondary_group <= 1;
+  const bool splits = find_schedule(plan.schedule)->splits_backward;
+  const Pass pass = splits ? Pass::backward_input : Pass::backward;
+  Bytes most{}, freed{};
+  for (auto use = chunk.parts.rbegin(); use != chunk.parts.rend(); ++use) {
+    const ModelPart& part = model_->parts.parts[static_cast<std::size_t>(use->part)];
+    const MemoryEffect& effect = part.memory[static_cast<std::size_t>(pass)];
+    Bytes needed = effect.temporary + freed;
+    if (part.layer && unsharded) needed += Bytes(unit_compute_bytes * part.dense_parameters);
+    if (part.layer && unsharded && !splits && sharding.sync_every_micro_batch)
+      needed += Bytes(unit_compute_bytes * part.dense_parameters);
+    most = std::max(most, needed);
+    freed += use->count * effect.at_end;
+  }
+  return most;
 }
 
 LeastMemory Bounds::memory(const Profile& profile) const {
@@ -144,10 +175,43 @@ LeastMemory Bounds::memory(const Profile& profile) const {
                                       : 0;
         peak += static_cast<double>(forwards) * parts.memory(parts.chunk(s, c).parts, Pass::forward).at_start;
       }
+    if (!order_->hides && plan.activation_offload_layers == 0 && !order_->first_backward.empty())
+      peak += first_backward_needs(parts.chunk(s, order_->first_backward[static_cast<std::size_t>(s)]));
     least.peak = std::max(least.peak, peak);
     least.reserved = std::max(least.reserved, reserved_for(resident, peak, profile.stack));
   }
   return least;
+}
+
+// Parameters that are gathered for every forward and backward, and gradients that every backward reduces: one after the
+// other on one stream. 0 where a plan does it in another way.
+Seconds Bounds::unit_traffic(const PricingContext& context, const CommunicationPaths& paths) const {
+  const Plan& plan = *inputs_.plan;
+  const Sharding& sharding = plan.sharding;
+  if (!gathers_units(plan) || inputs_.gradient_ranks() <= 1 || !sharding.reshard_after_forward.value_or(true) ||
+      !sharding.sync_every_micro_batch || sharding.secondary_group > 1 || sharding.reshard_group > 1 ||
+      sharding.quantized_weights || sharding.quantized_gradients)
+    return Seconds(0);
+  const StackProfile& stack = *inputs_.stack;
+  const double slowdown = stack.gather_efficiency > 0 ? 1.0 / stack.gather_efficiency : 1.0;
+  const double gathered = parameter_bytes(plan), reduced = bytes_per_element(unit_reduce_type(plan, stack));
+  Seconds longest{};
+  for (int s = 0; s < order_->stages; ++s) {
+    const TierPath path = path_at(paths, {PathKind::shard, s, stack.single_rail_sharding});
+    Seconds sum{};
+    for (int c = 0; c < order_->chunks; ++c)
+      for (const PartUse& use : model_->parts.chunk(s, c).parts) {
+        const ModelPart& part = model_->parts.parts[static_cast<std::size_t>(use.part)];
+        if (!part.layer || part.dense_parameters <= 0) continue;
+        const Seconds gather = collective_time(CollectiveKind::all_gather, Bytes(gathered * part.dense_parameters),
+                                               path, context, Bytes(-1));
+        const Seconds reduce = collective_time(CollectiveKind::reduce_scatter, Bytes(reduced * part.dense_parameters),
+                                               path, context, Bytes(-1));
+        sum += use.count * slowdown * (2.0 * gather + reduce);
+      }
+    longest = std::max(longest, sum);
+  }
+  return static_cast<double>(micro_batches_) * longest;
 }
 
 Seconds Bounds::time(const PricingContext& context, const CommunicationPaths& paths) {
@@ -195,6 +259,7 @@ Seconds Bounds::time(const PricingContext& context, const CommunicationPaths& pa
     filled += stage.forward;
     if (!schedule.splits_backward) drained += stage.backward;
   }
+  bound = std::max(bound, unit_traffic(context, paths));
   // Sums in another order than the engine's may round the other way.
   return (1.0 - 1e-9) * bound;
 }

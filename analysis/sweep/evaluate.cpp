@@ -122,7 +122,6 @@ class Evaluator::Impl {
 
   StepInputs inputs_of(const Variant& variant) {
     StepInputs in{&plan_, &job_.model, &job_.workload, &profile().stack, &variant.layout, &variant.paths, {}};
-    if (find_schedule(plan_.schedule)->plans_ahead) in.pass_costs = pass_costs(in, pricing());
     return in;
   }
 
@@ -135,9 +134,6 @@ class Evaluator::Impl {
       if (done[v] || (only >= 0 && v != first)) continue;
       if (other.cp_inner != paths.cp_inner || other.ep_nodes != paths.ep_nodes ||
           other.shard_group != paths.shard_group)
-        continue;
-      if (v != first && find_schedule(plan_.schedule)->plans_ahead &&
-          inputs_of(variants[v]).pass_costs != group.inputs.pass_costs)
         continue;
       done[v] = true;
       group.variants.push_back(static_cast<int>(v));
@@ -174,6 +170,7 @@ class Evaluator::Impl {
   }
 
   bool hopeless(Seconds bound, Bytes peak) const {
+    if (incumbents_->largest && peak > *incumbents_->largest) return true;
     if (!incumbents_->slowest_best || bound <= *incumbents_->slowest_best) return false;
     return std::any_of(incumbents_->front.begin(), incumbents_->front.end(),
                        [&](const Incumbents::Point& p) { return p.step_time < bound && p.peak <= peak; });
@@ -212,7 +209,34 @@ class Evaluator::Impl {
         hopeful.push_back(v);
     }
     group.variants = std::move(hopeful);
-    if (!group.variants.empty()) simulate(group, variants);
+    const bool plans_ahead = find_schedule(plan_.schedule)->plans_ahead;
+    while (!group.variants.empty()) {
+      SameProgram same = group;
+      if (plans_ahead)
+        same = split_by_costs(group, variants);
+      else
+        group.variants.clear();
+      simulate(same, variants);
+    }
+  }
+
+  // Schedules that plan ahead order their passes by what these take, placement by placement. Takes the variants out of
+  // `group` that order them as its first does.
+  SameProgram split_by_costs(SameProgram& group, const std::vector<Variant>& variants) {
+    SameProgram same = group;
+    same.variants.clear();
+    std::vector<int> others;
+    for (const int v : group.variants) {
+      const StepInputs inputs = inputs_of(variants[static_cast<std::size_t>(v)]);
+      const PassCosts costs = pass_costs(inputs, pricing());
+      if (same.variants.empty()) {
+        same.inputs = inputs;
+        same.inputs.pass_costs = costs;
+      }
+      (costs == same.inputs.pass_costs ? same.variants : others).push_back(v);
+    }
+    group.variants = std::move(others);
+    return same;
   }
 
   void simulate(SameProgram& group, const std::vector<Variant>& variants) {

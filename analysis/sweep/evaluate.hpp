@@ -21,6 +21,7 @@ struct Incumbents {
   };
   std::optional<Seconds> slowest_best;  // step time of the last of the best known; nothing: no pruning
   std::vector<Point> front;
+  std::optional<Bytes> largest;  // of a search: plans that provably allocate more are of no interest
 };
 
 class Evaluator {

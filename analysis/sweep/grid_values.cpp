@@ -30,7 +30,7 @@ std::vector<int> divisors_that(std::int64_t n, Keep keep) {
 }
 
 // See space_grids.hpp for what is wrong with the others.
-constexpr std::array<std::string_view, 5> usual_schedules = {"1f1b", "interleaved", "zb-h1", "zb-h2", "zb-v"};
+constexpr std::array<std::string_view, 4> usual_schedules = {"1f1b", "interleaved", "zb-h1", "zb-h2"};
 
 }  // namespace
 

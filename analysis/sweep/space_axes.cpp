@@ -83,6 +83,10 @@ SweepAxis data_parallel_axis() {
   for (const DataParallelKind kind :
        {DataParallelKind::ddp, DataParallelKind::zero1, DataParallelKind::zero2, DataParallelKind::fsdp})
     axis.values.push_back(choice(name(kind), [kind](Plan& p) { p.data_parallel_kind = kind; }));
+  // Neither Megatron-LM (FSDP) nor DeepSpeed (ZeRO-2 and 3) pipelines a model whose gradients every micro-batch
+  // reduces.
+  for (AxisChoice& c : axis.values)
+    if (c.text == "zero2" || c.text == "fsdp") c.repeats = [](const Plan& p) { return p.pipeline_parallel > 1; };
   return axis;
 }
 
@@ -118,7 +122,8 @@ void mark_data_parallel(SweepAxis& axis) {
   bool seen = false;
   for (AxisChoice& c : axis.values) {
     if (!is_replicated(with(c, {}))) continue;
-    if (std::exchange(seen, true)) c.repeats = is_alone_and_plain;
+    if (std::exchange(seen, true))
+      c.repeats = [left_out = c.repeats](const Plan& p) { return is_alone_and_plain(p) || (left_out && left_out(p)); };
   }
 }
 

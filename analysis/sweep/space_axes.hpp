@@ -26,7 +26,9 @@ std::optional<AxisChoice> recompute_choice(std::string_view word, const Job& job
 //   recompute              all recompute_words
 //   data_parallel          ddp, zero1, zero2, fsdp. Left out: zero3, which pipelines cannot have and which without them
 //                          moves the same bytes as fsdp; hsdp, which needs a shard degree. zero1 and zero2 are excluded
-//                          where there is one data-parallel rank: they are ddp then
+//                          where there is one data-parallel rank: they are ddp then; zero2 and fsdp where pp > 1, as no
+//                          framework has them there (Megatron-LM's arguments refuse FSDP, DeepSpeed's pipeline engine
+//                          ZeRO-2 and 3) but torchtitan, whose FSDP then keeps its gathers: name them to sweep them
 //   overlap_grad_reduce    true, false; one of them where there is one data-parallel rank
 //   overlap_param_gather   the same, and under ddp, which gathers nothing
 // "One data-parallel rank" is dp * cp = 1 without experts: those may have replicas even then.

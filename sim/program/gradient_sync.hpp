@@ -28,6 +28,7 @@ class GradientSync {
   std::vector<int> emit_parameter_gathers(const ModelChunk& chunk);
   // Reductions of sharded units, which the step's end must wait for as well.
   void add_pending(int id) { pending_.push_back(id); }
+  const std::vector<int>& pending() const { return pending_; }
   int last_pending() const { return pending_.empty() ? -1 : pending_.back(); }
 
   void emit_step_end(int last_send);

@@ -107,6 +107,45 @@ int StageWriter::emit(int work_index, Stream stream, Phase phase, PassOf pass, i
   return id;
 }
 
+StageWriter::Mark StageWriter::mark(int received) const {
+  return {static_cast<int>(kind_->instructions.size()), static_cast<int>(kind_->after.size()) - waits_begin_,
+          last_compute(), received};
+}
+
+std::optional<Passage> StageWriter::passage_since(const Mark& mark) const {
+  if (granularity_ == Granularity::operator_) return std::nullopt;  // layers' collectives are waited for, too
+  Passage passage;
+  int queued = mark.queued;
+  for (auto i = static_cast<std::size_t>(mark.first); i < kind_->instructions.size(); ++i) {
+    Instruction instruction = kind_->instructions[i];
+    const std::int32_t begin = instruction.after_begin + queued,
+                       end = instruction.after_begin + instruction.after_count;
+    queued = 0;
+    instruction.after_begin = static_cast<std::int32_t>(passage.after.size());
+    instruction.after_count = end - begin;
+    for (std::int32_t a = begin; a < end; ++a) {
+      const std::int32_t id = kind_->after[static_cast<std::size_t>(a)].value;
+      if (id < mark.first && id != mark.start && id != mark.received) return std::nullopt;
+      passage.after.push_back(id >= mark.first   ? id - mark.first
+                              : id == mark.start ? Passage::start
+                                                 : Passage::received);
+    }
+    passage.instructions.push_back(instruction);
+  }
+  return passage;
+}
+
+void StageWriter::repeat(const Passage& passage, const Mark& mark, PassOf pass) {
+  for (Instruction i : passage.instructions) {
+    for (std::int32_t a = i.after_begin; a < i.after_begin + i.after_count; ++a) {
+      const std::int32_t id = passage.after[static_cast<std::size_t>(a)];
+      wait(id == Passage::start ? mark.start : id == Passage::received ? mark.received : mark.first + id);
+    }
+    const PassOf of{i.micro_batch < 0 ? i.micro_batch : pass.micro_batch, i.chunk};
+    emit(i.work, i.stream, i.phase, of, i.memory);
+  }
+}
+
 void StageWriter::emit_compute(const ComputeRun& run, Phase phase, PassOf pass) {
   const bool single = run.uses.size() == 1 && run.uses.front().repeat == 1;
   const bool one_block = granularity_ == Granularity::block || (granularity_ == Granularity::layer && single);

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <map>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -30,6 +31,14 @@ struct ComputeRun {
   std::vector<int> beside;  // see Block
 };
 
+// Instructions of a pass as they were written once, to be written again for other micro-batches.
+struct Passage {
+  std::vector<Instruction> instructions;        // after_begin counts from the first entry of `after`
+  std::vector<std::int32_t> after;              // index in the passage; `start` and `received` are below 0
+  static constexpr std::int32_t start = -1;     // the latest compute before the passage
+  static constexpr std::int32_t received = -2;  // the message that it waits for
+};
+
 class StageWriter {
  public:
   // Keeps references to all three.
@@ -50,6 +59,17 @@ class StageWriter {
   // … for all compute written so far, with the collectives and host floors that belong to it.
   void wait_for_compute();
   int last_compute() const { return last_of_[static_cast<std::size_t>(Stream::compute)]; }
+
+  // Where the stage is: what a passage that begins now needs to know. `received`: the message it waits for, or -1.
+  struct Mark {
+    int first = 0;   // instruction
+    int queued = 0;  // waits of the next instruction that do not belong to the passage
+    int start = -1, received = -1;
+  };
+  Mark mark(int received) const;
+  // What was written since; nothing if it waits for what is neither in it nor known by the mark.
+  std::optional<Passage> passage_since(const Mark& mark) const;
+  void repeat(const Passage& passage, const Mark& mark, PassOf pass);
 
   int emit(int work, Stream stream, Phase phase, PassOf pass, int memory = -1);
   // The first instruction waits for what was asked.

@@ -15,6 +15,8 @@ constexpr double quantized_gradient_bytes = 0.5;  // ZeRO++ qgZ: int4
 // Ranks that backward gathers stay in, where they are fewer than those of the forward's; 0 = they are not.
 int backward_group(const Sharding& sharding) { return std::max(sharding.secondary_group, sharding.reshard_group); }
 
+bool frees_activations(Pass pass) { return pass == Pass::backward || pass == Pass::backward_input; }
+
 }  // namespace
 
 UnitPasses::UnitPasses(const StageContext& context, GradientSync& sync) : context_(context), sync_(sync) {}
@@ -25,6 +27,7 @@ void UnitPasses::begin_stage() {
   copies_.clear();
   blocks_.clear();
   in_flight_.clear();
+  known_.clear();
   gather_input_ = -1;
 }
 
@@ -214,15 +217,38 @@ int UnitPasses::block_work(const ComputeRun& run, int part, Pass pass) {
 
 void UnitPasses::emit(const ModelChunk& chunk, Pass pass, PassOf of, int received, bool gathers_input, bool last) {
   StageWriter& writer = context_.writer;
+  const int before = in_flight_[&chunk];
+  const int after = before + (pass == Pass::forward ? 1 : 0) - (frees_activations(pass) ? 1 : 0);
+  const StageWriter::Mark mark = writer.mark(received);
+  const bool reduce = reduces(pass, last);
+  const Likeness likeness{&chunk, pass, before > 0, after > 0, reduce, received >= 0, mark.start >= 0, gathers_input};
+  const auto known = known_.find(likeness);
+  if (known != known_.end() && known->second.passage) {
+    in_flight_[&chunk] = after;
+    writer.repeat(*known->second.passage, mark, of);
+    for (const int id : known->second.reductions) sync_.add_pending(mark.first + id);
+    return;
+  }
+  const std::size_t pending = sync_.pending().size();
+  put_together(chunk, pass, of, received, gathers_input, reduce);
+  if (known != known_.end()) return;
+  Known& made = known_[likeness];
+  made.passage = writer.passage_since(mark);
+  for (std::size_t i = pending; i < sync_.pending().size(); ++i)
+    made.reductions.push_back(sync_.pending()[i] - mark.first);
+}
+
+void UnitPasses::put_together(const ModelChunk& chunk, Pass pass, PassOf of, int received, bool gathers_input,
+                              bool reduce) {
+  StageWriter& writer = context_.writer;
   const bool sharded = gathers_units(context_.plan()) && sync_.reduces();
   const bool forward = pass == Pass::forward;
-  const bool frees = pass == Pass::backward || pass == Pass::backward_input;
+  const bool frees = frees_activations(pass);
   int& in_flight = in_flight_[&chunk];
   const bool held = in_flight > 0;
   if (forward) ++in_flight;
   if (frees) --in_flight;
   std::vector<Piece> pieces = pieces_of(chunk, pass, held);
-  const bool reduce = reduces(pass, last);
   const bool has_root = std::any_of(pieces.begin(), pieces.end(), [](const Piece& p) { return p.root; });
   const std::size_t ahead = context_.overlaps.param_gather
                                 ? static_cast<std::size_t>(std::max(0, context_.plan().sharding.prefetch_units))

@@ -3,7 +3,9 @@
 // what else is no layer form the root unit, gathered for as long as a micro-batch needs it.
 #pragma once
 
+#include <compare>
 #include <map>
+#include <optional>
 #include <tuple>
 #include <vector>
 
@@ -28,6 +30,19 @@ class UnitPasses {
   void emit(const ModelChunk& chunk, Pass pass, PassOf of, int received, bool gathers_input, bool last);
 
  private:
+  // What two passes with the same instructions agree in.
+  struct Likeness {
+    const ModelChunk* chunk;
+    Pass pass;
+    bool held, left, reduces, received, started, gathers_input;
+    friend auto operator<=>(const Likeness&, const Likeness&) = default;
+  };
+  struct Known {
+    std::optional<Passage> passage;
+    std::vector<int> reductions;  // instructions in it that the step's end waits for
+  };
+  void put_together(const ModelChunk& chunk, Pass pass, PassOf of, int received, bool gathers_input, bool reduce);
+
   // One piece of compute of a pass and the transfers that belong to it.
   struct Piece {
     int part = 0;
@@ -61,7 +76,8 @@ class UnitPasses {
   std::map<int, int> copies_;                                // part -> work
   std::map<std::vector<double>, int> memories_;
   std::map<std::tuple<int, Pass, std::vector<int>>, int> blocks_;  // (part, pass, beside) -> work
-  std::map<const ModelChunk*, int> in_flight_;                     // micro-batches between forward and backward
+  std::map<Likeness, Known> known_;
+  std::map<const ModelChunk*, int> in_flight_;  // micro-batches between forward and backward
 };
 
 }  // namespace trainyard

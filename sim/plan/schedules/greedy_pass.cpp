@@ -1,6 +1,8 @@
 #include "sim/plan/schedules/greedy_pass.hpp"
 
+#include <algorithm>
 #include <cassert>
+#include <deque>
 #include <functional>
 #include <queue>
 
@@ -156,7 +158,7 @@ class GreedyPass {
   std::priority_queue<Running, std::vector<Running>, std::greater<>> running_;
 };
 
-struct LastPass {
+struct KnownPass {
   const GreedyRule* rule = nullptr;
   int stages = 0, micro_batches = 0, chunks = 0;
   PassCosts costs;
@@ -171,10 +173,17 @@ struct LastPass {
 }  // namespace
 
 std::vector<Slot> greedy_slots(const GreedyRule& rule, const PipelineShape& shape, int stage) {
-  thread_local LastPass last;
-  if (!last.is_of(rule, shape))
-    last = {&rule, shape.stages, shape.micro_batches, shape.chunks, shape.costs, GreedyPass(rule, shape).orders()};
-  return last.orders[static_cast<std::size_t>(stage)];
+  // Every stage of a pipeline asks, and of several plans in turn where plans are compared.
+  constexpr std::size_t most_known = 16;
+  thread_local std::deque<KnownPass> known;
+  auto pass = std::find_if(known.begin(), known.end(), [&](const KnownPass& p) { return p.is_of(rule, shape); });
+  if (pass == known.end()) {
+    if (known.size() == most_known) known.pop_back();
+    known.push_front(
+        {&rule, shape.stages, shape.micro_batches, shape.chunks, shape.costs, GreedyPass(rule, shape).orders()});
+    pass = known.begin();
+  }
+  return pass->orders[static_cast<std::size_t>(stage)];
 }
 
 }  // namespace trainyard

@@ -67,7 +67,7 @@ TEST_CASE("schedules fit the virtual stages") {
     return names;
   };
   CHECK(of(usual, 1) == std::set<std::string>{"1f1b", "zb-h1", "zb-h2"});
-  CHECK(of(usual, 2) == std::set<std::string>{"interleaved", "zb-v"});
+  CHECK(of(usual, 2) == std::set<std::string>{"interleaved"});
   CHECK(of(usual, 3) == std::set<std::string>{"interleaved"});
   const auto every = grids("plan: {tp: 2, cp: 1, mbs: 1, pp: 2}\nspace: {schedule: all}\n");
   CHECK(of(every, 1).contains("gpipe"));
