@@ -9,6 +9,7 @@
 
 #include "analysis/plan_words.hpp"
 #include "analysis/simulate.hpp"
+#include "analysis/sweep/skeleton.hpp"
 #include "sim/engine/shared_network.hpp"
 #include "sim/plan/plan_yaml.hpp"
 
@@ -16,8 +17,8 @@ namespace trainyard {
 namespace {
 
 // Instructions at layer granularity beyond which a step is too long for the fluid engine to see every operator, which
-// are ten to fifteen times as many: at 25 us for an instruction of every rank, beyond half a minute.
-constexpr std::size_t most_layer_instructions = 100'000;
+// are ten to fifteen times as many: for ten plans, beyond some seconds.
+constexpr std::size_t most_layer_instructions = 10'000;
 
 std::vector<std::string> plan_lines(const Plan& plan, const Workload& workload) {
   std::istringstream yaml(to_yaml(plan, workload));
@@ -45,16 +46,39 @@ std::vector<std::string> beyond_common(const std::vector<std::string>& settings,
   return own;
 }
 
+Seconds fluid_step(const Job& job, const Routes& routes, double layer_instructions) {
+  const bool operators = layer_instructions <= static_cast<double>(most_layer_instructions);
+  return simulate_step(job, routes, operators ? Granularity::operator_ : Granularity::layer, {EngineKind::fluid})
+      .result.step_time;
+}
+
+// A long step from two short ones: what another group of micro-batches adds in the steady state is added for the rest.
+Seconds extended_fluid_step(const Job& job, const Routes& routes, const SimulatedStep& layers) {
+  const int all = layers.program.micro_batches;
+  const ShortStep lengths = shortened(layers.plan, all);
+  const double per_micro_batch = static_cast<double>(layers.program.instruction_count()) / all;
+  if (lengths.skeleton + lengths.group >= all) return fluid_step(job, routes, per_micro_batch * all);
+  const auto step_of = [&](int micro_batches) {
+    Job shorter = job;
+    shorter.plan = with_micro_batches(layers.plan, micro_batches);
+    return fluid_step(shorter, routes, per_micro_batch * micro_batches);
+  };
+  const Seconds first = step_of(lengths.skeleton), second = step_of(lengths.skeleton + lengths.group);
+  return first + (static_cast<double>(all - lengths.skeleton) / lengths.group) * (second - first);
+}
+
 // Nothing, and a warning, where the engine cannot be had.
 std::optional<Seconds> fluid_step_time(const Job& job, const Routes& routes, const SimulatedStep& layers,
                                        std::vector<std::string>& warnings) {
-  const bool short_enough = layers.program.instruction_count() <= most_layer_instructions;
+  const std::size_t instructions = layers.program.instruction_count();
+  const bool short_enough = instructions <= most_layer_instructions;
   if (!short_enough)
-    warnings.push_back(
-        fmt::format("fluid engine at layer granularity: more than {} instructions in a step", most_layer_instructions));
+    warnings.push_back(fmt::format(
+        "fluid engine: steps of more than {} instructions (layer by layer) are extended from their steady state",
+        most_layer_instructions));
   try {
-    const Granularity granularity = short_enough ? Granularity::operator_ : Granularity::layer;
-    return simulate_step(job, routes, granularity, {EngineKind::fluid}).result.step_time;
+    return short_enough ? fluid_step(job, routes, static_cast<double>(instructions))
+                        : extended_fluid_step(job, routes, layers);
   } catch (const NetworkError& error) {
     warnings.push_back(fmt::format("no fluid engine: {}", error.what()));
     return std::nullopt;
