@@ -36,25 +36,21 @@ Plan model_key(const Plan& plan) {
   return key;
 }
 
-struct StageTime {
-  Seconds per_micro_batch{};  // all passes of all chunks
-  Seconds forward{};          // of chunk 0
-  Seconds backward{};
-};
-
 }  // namespace
+
+struct Bounds::Priced {
+  bool sharded = false;
+  std::vector<TierPath> layer_paths;
+  std::vector<SegmentTimes> segments;
+  std::vector<StageTime> stages;
+};
 
 struct Bounds::Model {
   Plan key;
   int cp_inner = 1, ep_nodes = 1;
   StepModel parts;
 
-  struct Priced {
-    bool sharded = false;
-    std::vector<TierPath> layer_paths;
-    std::vector<StageTime> stages;
-  };
-  std::vector<Priced> priced;
+  std::deque<Priced> priced;
 };
 
 // How the passes of a schedule follow each other.
@@ -214,50 +210,58 @@ Seconds Bounds::unit_traffic(const PricingContext& context, const CommunicationP
   return static_cast<double>(micro_batches_) * longest;
 }
 
-Seconds Bounds::time(const PricingContext& context, const CommunicationPaths& paths) {
-  if (order_->hides) return Seconds(0);
-  const ScheduleRow& schedule = *find_schedule(inputs_.plan->schedule);
-  const StepModel& parts = model_->parts;
+const StepModel& Bounds::parts() const { return model_->parts; }
+
+const std::vector<SegmentTimes>& Bounds::segments(const PricingContext& context, const CommunicationPaths& paths) {
+  return priced(context, paths).segments;
+}
+
+Bounds::Priced& Bounds::priced(const PricingContext& context, const CommunicationPaths& paths) {
   const StagePaths& p = paths.stages.front();
   std::vector<TierPath> layer_paths = {p.tp, p.cp, p.cp_inner, p.ep, p.etp};
-  auto priced = std::find_if(model_->priced.begin(), model_->priced.end(), [&](const Model::Priced& known) {
-    return known.sharded == context.sharded && known.layer_paths == layer_paths;
-  });
-  if (priced == model_->priced.end()) {
-    StepProgram program;
-    program.segments = parts.segments;
-    for (int g = 0; g < layer_groups; ++g) program.layer_paths[static_cast<std::size_t>(g)] = g;
-    PricingContext own = context;
-    own.paths = &layer_paths;
-    const std::vector<SegmentTimes> segments = price_segments(program, own);
-    std::vector<StageTime> stages;
-    for (int s = 0; s < order_->stages; ++s) {
-      StageTime& stage = stages.emplace_back();
-      for (int c = 0; c < order_->chunks; ++c) {
-        const auto time_of = [&](Pass pass) {
-          Seconds sum{};
-          for (const SegmentUse& use : parts.uses(parts.chunk(s, c).parts, pass))
-            sum += use.repeat * segments[static_cast<std::size_t>(use.segment)].price.duration;
-          return sum;
-        };
-        const Seconds forward = time_of(Pass::forward);
-        const Seconds backward = schedule.splits_backward
-                                     ? time_of(Pass::backward_input) + time_of(Pass::backward_weight)
-                                     : time_of(Pass::backward);
-        stage.per_micro_batch += forward + backward;
-        if (c == 0) stage.forward = forward, stage.backward = backward;
-      }
-    }
-    model_->priced.push_back({context.sharded, std::move(layer_paths), std::move(stages)});
-    priced = std::prev(model_->priced.end());
+  for (Priced& known : model_->priced)
+    if (known.sharded == context.sharded && known.layer_paths == layer_paths) return known;
+  StepProgram program;
+  program.segments = model_->parts.segments;
+  for (int g = 0; g < layer_groups; ++g) program.layer_paths[static_cast<std::size_t>(g)] = g;
+  PricingContext own = context;
+  own.paths = &layer_paths;
+  Priced made{context.sharded, {}, price_segments(program, own), {}};
+  made.layer_paths = std::move(layer_paths);
+  for (int s = 0; s < order_->stages; ++s) made.stages.push_back(stage_time(made.segments, s));
+  return model_->priced.emplace_back(std::move(made));
+}
+
+StageTime Bounds::stage_time(const std::vector<SegmentTimes>& segments, int stage) const {
+  const StepModel& parts = model_->parts;
+  const bool splits = find_schedule(inputs_.plan->schedule)->splits_backward;
+  StageTime time;
+  for (int c = 0; c < order_->chunks; ++c) {
+    const auto time_of = [&](Pass pass) {
+      Seconds sum{};
+      for (const SegmentUse& use : parts.uses(parts.chunk(stage, c).parts, pass))
+        sum += use.repeat * segments[static_cast<std::size_t>(use.segment)].price.duration;
+      return sum;
+    };
+    const Seconds forward = time_of(Pass::forward);
+    const Seconds backward =
+        splits ? time_of(Pass::backward_input) + time_of(Pass::backward_weight) : time_of(Pass::backward);
+    time.per_micro_batch += forward + backward;
+    if (c == 0) time.forward = forward, time.backward = backward;
   }
+  return time;
+}
+
+Seconds Bounds::time(const PricingContext& context, const CommunicationPaths& paths) {
+  if (order_->hides) return Seconds(0);
+  const bool splits = find_schedule(inputs_.plan->schedule)->splits_backward;
   const bool fills = order_->enters_by_first_chunks && !steps_overlap(*inputs_.plan);
   Seconds bound{}, filled{}, drained{};
-  for (const StageTime& stage : priced->stages) {
+  for (const StageTime& stage : priced(context, paths).stages) {
     bound = std::max(bound, filled + static_cast<double>(micro_batches_) * stage.per_micro_batch + drained);
     if (!fills) continue;
     filled += stage.forward;
-    if (!schedule.splits_backward) drained += stage.backward;
+    if (!splits) drained += stage.backward;
   }
   bound = std::max(bound, unit_traffic(context, paths));
   // Sums in another order than the engine's may round the other way.

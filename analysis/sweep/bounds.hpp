@@ -17,6 +17,13 @@ struct LeastMemory {
   Bytes peak{}, reserved{};
 };
 
+// What a stage computes for one micro-batch.
+struct StageTime {
+  Seconds per_micro_batch{};  // all passes of all chunks
+  Seconds forward{};          // of chunk 0
+  Seconds backward{};
+};
+
 class Bounds {
  public:
   Bounds();
@@ -38,9 +45,16 @@ class Bounds {
   // communication. `context` prices the layers of one placement.
   Seconds time(const PricingContext& context, const CommunicationPaths& paths);
 
+  const StepModel& parts() const;
+  // Its segments with the layers' groups of one placement; valid until the next call.
+  const std::vector<SegmentTimes>& segments(const PricingContext& context, const CommunicationPaths& paths);
+
  private:
   struct Model;
+  struct Priced;
   struct Order;
+  StageTime stage_time(const std::vector<SegmentTimes>& segments, int stage) const;
+  Priced& priced(const PricingContext& context, const CommunicationPaths& paths);
   Model* model_of(const StepInputs& inputs);
   Bytes first_backward_needs(const ModelChunk& chunk) const;
   Seconds unit_traffic(const PricingContext& context, const CommunicationPaths& paths) const;

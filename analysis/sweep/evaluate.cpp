@@ -244,7 +244,7 @@ class Evaluator::Impl {
     const Plan outlined = with_micro_batches(plan_, lengths_.outline);
     StepInputs in = group.inputs;
     in.plan = &outlined;
-    outline_ = build_outline(in);
+    outline_ = build_outline(in, bounds_.parts());
     group.program = &outline_;
     group.skeleton = skeletons_.of(*group.program, group.inputs, lengths_.skeleton, lengths_.group);
     if (group.skeleton == nullptr) {
@@ -258,7 +258,6 @@ class Evaluator::Impl {
       return;
     }
     drop_equal_placements(group, variants);
-    segments_for_ = nullptr;
     for (const int v : group.variants) variant(group, v, variants[static_cast<std::size_t>(v)]);
   }
 
@@ -266,8 +265,7 @@ class Evaluator::Impl {
     PricingContext context = pricing();
     const std::vector<std::vector<Tier>> paths = paths_of(group, v);
     context.paths = &paths;
-    price_layers(group, paths, context);
-    add_evaluated(group, price_works(*group.program, context, segments_), number);
+    add_evaluated(group, price_works(*group.program, context, bounds_.segments(context, v.paths)), number);
   }
 
   static std::vector<std::vector<Tier>> paths_of(const SameProgram& group, const Variant& v) {
@@ -300,17 +298,6 @@ class Evaluator::Impl {
   }
 
   FlopsPerSecond peak_rate() const { return dense_peak(job_.workload.precision, profile().device); }
-
-  // Segments change with the paths of the groups inside layers only.
-  void price_layers(const SameProgram& group, const std::vector<std::vector<Tier>>& paths,
-                    const PricingContext& context) {
-    std::vector<std::vector<Tier>> layer_paths;
-    for (const int p : group.program->layer_paths) layer_paths.push_back(paths[static_cast<std::size_t>(p)]);
-    if (segments_for_ == &group && layer_paths == layer_paths_) return;
-    segments_for_ = &group;
-    layer_paths_ = std::move(layer_paths);
-    segments_ = price_segments(*group.program, context);
-  }
 
   Seconds step_time(const SameProgram& group, const std::vector<WorkPrice>& works) {
     const Skeleton* skeleton = group.skeleton;
@@ -350,9 +337,6 @@ class Evaluator::Impl {
   std::optional<Profile> overridden_;
   const Incumbents* incumbents_ = nullptr;
   Batch* batch_ = nullptr;
-  const SameProgram* segments_for_ = nullptr;
-  std::vector<std::vector<Tier>> layer_paths_;
-  std::vector<SegmentTimes> segments_;
 };
 
 Evaluator::Evaluator(const Sweep& sweep, const Routes& routes) : impl_(std::make_unique<Impl>(sweep, routes)) {}

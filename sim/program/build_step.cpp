@@ -60,12 +60,14 @@ std::vector<Slot> outline_of(const std::vector<Slot>& slots, int chunks) {
 // step.
 class StepBuilder {
  public:
-  StepBuilder(const StepInputs& inputs, Granularity granularity, bool outline)
+  // `model`: of an outline; nullptr: the whole step with a model of its own.
+  StepBuilder(const StepInputs& inputs, Granularity granularity, const StepModel* model)
       : in_(inputs),
         granularity_(granularity),
-        outline_(outline),
+        outline_(model != nullptr),
         schedule_(schedule_of(*inputs.plan)),
-        model_(step_model(inputs, schedule_)),
+        own_model_(model != nullptr ? StepModel{} : step_model(inputs, schedule_)),
+        model_(model != nullptr ? *model : own_model_),
         writer_(program_, model_, *inputs.paths, granularity),
         context_{in_,
                  schedule_,
@@ -83,7 +85,7 @@ class StepBuilder {
     program_.micro_batches = context_.shape.micro_batches;
     program_.steps_overlap = steps_overlap(*in_.plan);
     program_.works.reserve(64 + 16 * model_.chunks.size());
-    program_.segments = std::move(model_.segments);
+    program_.segments = std::move(own_model_.segments);
     set_layer_paths();
     for (int stage = 0; stage < context_.shape.stages; ++stage) build_stage(stage);
     return std::move(program_);
@@ -339,7 +341,8 @@ class StepBuilder {
   Granularity granularity_;
   bool outline_;
   const ScheduleRow& schedule_;
-  StepModel model_;
+  StepModel own_model_;
+  const StepModel& model_;
   StepProgram program_;
   StageWriter writer_;
   StageContext context_;
@@ -358,9 +361,11 @@ class StepBuilder {
 }  // namespace
 
 StepProgram build_step(const StepInputs& inputs, Granularity granularity) {
-  return StepBuilder(inputs, granularity, false).build();
+  return StepBuilder(inputs, granularity, nullptr).build();
 }
 
-StepProgram build_outline(const StepInputs& inputs) { return StepBuilder(inputs, Granularity::block, true).build(); }
+StepProgram build_outline(const StepInputs& inputs, const StepModel& model) {
+  return StepBuilder(inputs, Granularity::block, &model).build();
+}
 
 }  // namespace trainyard

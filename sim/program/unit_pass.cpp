@@ -28,6 +28,7 @@ void UnitPasses::begin_stage() {
   blocks_.clear();
   in_flight_.clear();
   known_.clear();
+  piece_memories_.clear();
   gather_input_ = -1;
 }
 
@@ -187,6 +188,8 @@ int UnitPasses::cached(std::vector<MemoryChange> changes) {
 // reduced.
 int UnitPasses::piece_memory(const ModelChunk& chunk, const Piece& piece, Pass pass, bool frees_unit, bool frees_root,
                              bool reduces) {
+  const auto known = piece_memories_.find({&chunk, piece.part, pass, frees_unit, frees_root, reduces});
+  if (known != piece_memories_.end()) return known->second;
   const ModelPart& part = context_.model.parts[static_cast<std::size_t>(piece.part)];
   const MemoryEffect& own = part.memory[static_cast<std::size_t>(pass)];
   std::vector<MemoryChange> changes = {{MemoryOwner::activations, own.at_start, own.at_end},
@@ -206,7 +209,7 @@ int UnitPasses::piece_memory(const ModelChunk& chunk, const Piece& piece, Pass p
                                        (part.dense_parameters + part.expert_parameters));
     changes.push_back({MemoryOwner::gradients, gradient, -gradient});
   }
-  return cached(std::move(changes));
+  return piece_memories_[{&chunk, piece.part, pass, frees_unit, frees_root, reduces}] = cached(std::move(changes));
 }
 
 int UnitPasses::block_work(const ComputeRun& run, int part, Pass pass) {

@@ -75,6 +75,8 @@ class UnitPasses {
   int gather_input_ = -1;                                    // work of the gather of a scattered pipeline message
   std::map<int, int> copies_;                                // part -> work
   std::map<std::vector<double>, int> memories_;
+  // (chunk, part, pass, frees its unit, frees the root, reduces) -> memory change
+  std::map<std::tuple<const ModelChunk*, int, Pass, bool, bool, bool>, int> piece_memories_;
   std::map<std::tuple<int, Pass, std::vector<int>>, int> blocks_;  // (part, pass, beside) -> work
   std::map<Likeness, Known> known_;
   std::map<const ModelChunk*, int> in_flight_;  // micro-batches between forward and backward
