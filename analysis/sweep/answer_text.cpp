@@ -93,7 +93,7 @@ std::string counts_section(const SweepCounts& counts, const TextStyle& style) {
     if (plans > 0)
       table.add({what, grouped(plans), percent(static_cast<double>(plans) / static_cast<double>(total))}, ink);
   };
-  row("excluded by `where`", counts.excluded);
+  row("repeat another, or excluded", counts.excluded);
   row("cannot run", counts.infeasible);
   add_reasons(counts, table);
   row("do not fit in memory", counts.out_of_memory);

@@ -186,6 +186,10 @@ class Evaluator::Impl {
         numbers.push_back(
             variants[static_cast<std::size_t>(v)]
                 .path_numbers[static_cast<std::size_t>(key.stage * path_kinds) + static_cast<std::size_t>(key.kind)]);
+      // A slow GPU makes it matter which one a rank has.
+      if (job_.cluster.stragglers.any())
+        for (const DeviceId device : variants[static_cast<std::size_t>(v)].layout.device)
+          numbers.push_back(device.value);
       if (std::find(seen.begin(), seen.end(), numbers) != seen.end()) {
         ++batch_->counts.same_placement;
         continue;
@@ -280,7 +284,11 @@ class Evaluator::Impl {
     sweep_.space.place(placed, number);
     EvaluatedPlan plan;
     plan.index = structure_ * sweep_.space.variants() + number;
-    plan.step_time = job_.cluster.stragglers.any() ? every_rank(placed) : step_time(group, works);
+    try {
+      plan.step_time = job_.cluster.stragglers.any() ? every_rank(placed) : step_time(group, works);
+    } catch (const StuckProgram&) {
+      return count_infeasible({"schedule", "transfers of the schedule wait for each other", false}, 1);
+    }
     plan.peak = group.memory.peak;
     plan.reserved = group.memory.reserved;
     const Flops model =

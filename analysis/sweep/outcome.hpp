@@ -24,7 +24,7 @@ struct EvaluatedPlan {
 
 // Each plan of the space is counted in exactly one.
 struct SweepCounts {
-  std::int64_t excluded = 0;    // by `where`
+  std::int64_t excluded = 0;    // by `where`; left out of the automatic values; the same plan as another
   std::int64_t infeasible = 0;  // check_plan refused it
   std::int64_t out_of_memory = 0;
   std::int64_t same_placement =

@@ -38,6 +38,7 @@ class ProgressCount {
 
   void add(const Batch& batch) {
     now_.plans += batch.counts.total();
+    now_.excluded += batch.counts.excluded;
     now_.engine_plans += batch.counts.evaluated;
     for (const EvaluatedPlan& plan : batch.plans)
       if (!now_.best || plan.step_time < *now_.best) now_.best = plan.step_time;

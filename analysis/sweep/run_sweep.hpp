@@ -17,6 +17,7 @@ namespace trainyard {
 
 struct SweepProgress {
   std::int64_t plans = 0;  // done by this process, dismissed ones included
+  std::int64_t excluded = 0;  // of these, those that are no plans of the space (SweepCounts::excluded)
   std::int64_t engine_plans = 0;
   std::int64_t all_plans = 0;   // it has to do
   Seconds elapsed{};            // since its first batch began

@@ -14,7 +14,7 @@ namespace trainyard {
 // What differs between two runs of one sweep, and so is no part of its answer.
 struct RunFigures {
   Seconds wall_time{};     // of the whole command
-  std::int64_t plans = 0;  // done by it, dismissed ones included
+  std::int64_t plans = 0;  // done by it, dismissed ones included, excluded ones not
 };
 
 double plans_per_second(const RunFigures& figures);

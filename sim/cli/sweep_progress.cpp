@@ -52,7 +52,7 @@ std::string cut(const std::string& utf8, int width) {
 std::string progress_text(const SweepProgress& now) {
   std::string text = fmt::format("{} of {} plans", now.plans, now.all_plans);
   if (now.plans > 0 && now.elapsed.value > 0) {
-    const double rate = static_cast<double>(now.plans) / now.elapsed.value;
+    const double rate = static_cast<double>(now.plans - now.excluded) / now.elapsed.value;
     const double simulated = static_cast<double>(now.engine_plans) / now.elapsed.value;
     text += fmt::format(" · {:.0f}/s ({:.0f} simulated)", rate, simulated);
   }

@@ -123,7 +123,7 @@ class SweepCall {
     const StopSignal stop;
     run_.stop = &stop.flag();
     run_.progress = [&](const SweepProgress& now) {
-      plans_ = now.plans;
+      plans_ = now.plans - now.excluded;
       display.show(now);
     };
     display.show("looking for good plans to measure the others against");

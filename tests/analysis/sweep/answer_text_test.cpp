@@ -33,7 +33,7 @@ TEST_CASE("the headline says which plan of how many, its time, its MFU and its m
 
 TEST_CASE("the text says what became of every plan, with reasons") {
   const std::string text = answer_text(built_answer(), {});
-  for (const char* words : {"excluded by `where`", "cannot run", "tp: heads", "600 000", "do not fit in memory",
+  for (const char* words : {"repeat another, or excluded", "cannot run", "tp: heads", "600 000", "do not fit in memory",
                             "cross the same links", "provably not among the best", "simulated"})
     CHECK_THAT(text, Contains(words));
   CHECK(text.find("tp: heads") < text.find("pp: layers"));  // the commonest reason first

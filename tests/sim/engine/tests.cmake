@@ -11,3 +11,6 @@ trainyard_test(footprint_test
   SOURCES sim/engine/footprint_all_to_all_test.cpp sim/engine/footprint_laws_test.cpp sim/engine/footprint_test.cpp
           sim/engine/footprint_tree_test.cpp
   LINKS trainyard_engine)
+trainyard_test(compiled_step_test
+  SOURCES sim/engine/compiled_step_test.cpp sim/engine/steady_state_test.cpp support/built_step.cpp
+  LINKS trainyard_sweep)

@@ -8,3 +8,4 @@ trainyard_test(schedule_test
   SOURCES sim/plan/dualpipev_test.cpp sim/plan/schedule_laws_test.cpp sim/plan/schedule_slots_test.cpp
           support/slot_simulator.cpp
   LINKS trainyard_plan)
+trainyard_test(periodic_schedules_test SOURCES sim/plan/periodic_schedules_test.cpp LINKS trainyard_sweep)
