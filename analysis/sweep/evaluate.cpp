@@ -187,9 +187,11 @@ class Evaluator::Impl {
             variants[static_cast<std::size_t>(v)]
                 .path_numbers[static_cast<std::size_t>(key.stage * path_kinds) + static_cast<std::size_t>(key.kind)]);
       // A slow GPU makes it matter which one a rank has.
-      if (job_.cluster.stragglers.any())
-        for (const DeviceId device : variants[static_cast<std::size_t>(v)].layout.device)
-          numbers.push_back(device.value);
+      if (job_.cluster.stragglers.any()) {
+        const RankLayout& layout = variants[static_cast<std::size_t>(v)].layout;
+        numbers.insert(numbers.end(), {layout.tp_stride, layout.cp_stride, layout.dp_stride, layout.pp_stride});
+        for (const DeviceId device : layout.device) numbers.push_back(device.value);
+      }
       if (std::find(seen.begin(), seen.end(), numbers) != seen.end()) {
         ++batch_->counts.same_placement;
         continue;

@@ -99,8 +99,8 @@ TEST_CASE("plans on a cluster with a slow GPU are evaluated as simulated") {
 }
 
 TEST_CASE("plans whose gradients are reduced once are evaluated as simulated") {
-  const Sweep sweep = shipped_sweep("llama3-70b-64xh100",
-                                    {{"plan.gradient_sync_every_micro_batch", "false"}, {"space.data_parallel", "[fsdp]"}});
+  const Sweep sweep = shipped_sweep(
+      "llama3-70b-64xh100", {{"plan.gradient_sync_every_micro_batch", "false"}, {"space.data_parallel", "[fsdp]"}});
   CHECK(check_plans(sweep, 400) >= 20);
 }
 
