@@ -22,7 +22,7 @@ std::string_view position_text(PositionEncoding p) {
   return "?";
 }
 
-std::string quoted(std::string_view text) {
+std::string yaml_quoted(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
@@ -85,7 +85,7 @@ void write_latent_attention(YamlText& out, const LatentAttention& a) {
 
 std::string to_yaml(const ModelShape& m) {
   YamlText out;
-  if (!m.name.empty()) out.line("name", quoted(m.name));
+  if (!m.name.empty()) out.line("name", yaml_quoted(m.name));
   out.line("num_layers", m.layers);
   out.line("hidden_size", m.hidden);
   out.line("ffn_hidden_size", m.ffn);

@@ -6,7 +6,7 @@
 #include <ostream>
 #include <utility>
 
-#include "analysis/exporters.hpp"
+#include "analysis/trace/exporters.hpp"
 #include "analysis/placement/resolve_placement.hpp"
 #include "analysis/report_json.hpp"
 #include "analysis/report_text.hpp"

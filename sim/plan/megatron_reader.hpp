@@ -78,8 +78,8 @@ class MegatronReader {
   }
   void set_width(std::string_view flag, std::int64_t& width) { set(flag, width, 1, max_model_width); }
   void set_size(std::string_view flag, int& size) { set(flag, size, 1, largest_megatron_size); }
-  void defaulted(std::string text) { import_.defaulted.push_back(std::move(text)); }
-  void not_understood(std::string text) { import_.not_understood.push_back(std::move(text)); }
+  void defaulted(std::string_view text) { import_.defaulted.emplace_back(text); }
+  void not_understood(std::string_view text) { import_.not_understood.emplace_back(text); }
 
   MegatronFlags& flags_;
   MegatronImport import_;

@@ -22,6 +22,10 @@ struct Folder {
 // The more deeply nested come first: the first prefix of a file's path is its folder.
 const std::vector<Folder>& folders() {
   static const std::vector<Folder> table = {
+      {"analysis/trace", {"analysis", "sim/base", "topology", "models", "sim/plan", "sim/program", "sim/engine"}},
+      {"analysis/report",
+       {"analysis", "analysis/sweep", "analysis/placement", "sim/base", "topology", "models", "sim/plan", "sim/program",
+        "sim/engine"}},
       {"analysis/job", {"analysis", "sim/base", "models"}},
       {"analysis/calibration", {"analysis", "sim/base", "models", "topology"}},
       {"analysis/sweep",
@@ -57,7 +61,7 @@ const std::vector<Door>& doors() {
       {"boost/program_options", {"sim/cli/", "tests/"}},
       {"yaml-cpp/", {"sim/base/yaml_reader", "*_yaml"}},
       {"nlohmann/", {"*_json", "*json_", "*hugging_face_config", "topology/describe", "sim/cli/", "tests/"}},
-      {"protozero/", {"analysis/trace_perfetto", "tests/"}},
+      {"protozero/", {"analysis/trace/perfetto", "tests/"}},
       {"catch2/", {"tests/"}},
       {"benchmark/", {"tests/"}},
       {"sqlite3.h", {"analysis/sweep/result_store", "tests/"}},

@@ -3,7 +3,7 @@
 #include <protozero/pbf_reader.hpp>
 #include <stdexcept>
 
-#include "analysis/trace_perfetto_packets.hpp"
+#include "analysis/trace/perfetto_packets.hpp"
 
 namespace trainyard::testing {
 namespace {

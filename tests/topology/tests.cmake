@@ -15,5 +15,5 @@ trainyard_test(topology_test
     topology/symmetry_test.cpp
   LINKS trainyard_topology nlohmann_json::nlohmann_json)
 trainyard_test(topology_command_test
-  SOURCES topology/topology_command_test.cpp ../sim/cli/topology_command.cpp ../sim/cli/command_syntax.cpp
-  LINKS trainyard_topology Boost::program_options)
+  SOURCES topology/topology_command_test.cpp
+  LINKS trainyard_cli)

@@ -9,5 +9,5 @@ trainyard_test(job_test
     analysis/job/step_variation_test.cpp
   LINKS trainyard_job nlohmann_json::nlohmann_json)
 trainyard_test(job_command_test
-  SOURCES analysis/job/job_command_test.cpp support/hand_built_step.cpp
-  LINKS trainyard_cli nlohmann_json::nlohmann_json)
+  SOURCES analysis/job/job_command_test.cpp
+  LINKS trainyard_hand_built_step trainyard_cli nlohmann_json::nlohmann_json)

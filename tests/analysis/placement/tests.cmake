@@ -1,3 +1,3 @@
 trainyard_test(placement_search_test
-  SOURCES analysis/placement/mapping_test.cpp analysis/placement/resolve_placement_test.cpp support/hand_built_step.cpp
-  LINKS trainyard_placement)
+  SOURCES analysis/placement/mapping_test.cpp analysis/placement/resolve_placement_test.cpp
+  LINKS trainyard_hand_built_step trainyard_placement)

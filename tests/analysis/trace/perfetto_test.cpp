@@ -8,7 +8,7 @@
 #include <map>
 #include <sstream>
 
-#include "analysis/exporters.hpp"
+#include "analysis/trace/exporters.hpp"
 #include "tests/support/hand_built_step.hpp"
 #include "tests/support/perfetto_decoder.hpp"
 

@@ -1,4 +1,4 @@
-#include "analysis/trace_perfetto.hpp"
+#include "analysis/trace/perfetto_trace.hpp"
 
 #include <fmt/format.h>
 #include <zlib.h>
@@ -11,8 +11,8 @@
 #include <stdexcept>
 #include <unordered_map>
 
-#include "analysis/slice_words.hpp"
-#include "analysis/trace_perfetto_packets.hpp"
+#include "analysis/trace/slice_words.hpp"
+#include "analysis/trace/perfetto_packets.hpp"
 
 namespace trainyard {
 namespace {

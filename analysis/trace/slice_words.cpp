@@ -1,4 +1,4 @@
-#include "analysis/slice_words.hpp"
+#include "analysis/trace/slice_words.hpp"
 
 #include <fmt/format.h>
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "analysis/trace_perfetto.hpp"
+#include "analysis/trace/perfetto_trace.hpp"
 
 namespace trainyard {
 

@@ -1,4 +1,4 @@
-#include "analysis/trace_perfetto_packets.hpp"
+#include "analysis/trace/perfetto_packets.hpp"
 
 #include <protozero/pbf_writer.hpp>
 
