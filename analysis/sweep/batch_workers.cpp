@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "analysis/sweep/batches.hpp"
+#include "analysis/sweep/skeleton.hpp"
 
 namespace trainyard {
 
@@ -14,7 +15,8 @@ BatchWorkers::BatchWorkers(const Sweep& sweep, const Routes& routes, const Incum
       incumbents_(incumbents),
       numbers_(numbers),
       stop_(stop),
-      most_waiting_(2 * static_cast<std::size_t>(threads)) {
+      most_waiting_(2 * static_cast<std::size_t>(threads)),
+      skeletons_(std::make_shared<Skeletons>()) {
   start(threads);
 }
 
@@ -44,7 +46,7 @@ void BatchWorkers::start(int threads) {
 void BatchWorkers::work() {
   std::exception_ptr failure;
   try {
-    Evaluator evaluator(sweep_, routes_);
+    Evaluator evaluator(sweep_, routes_, skeletons_);
     evaluate_all(evaluator);
   } catch (...) {
     failure = std::current_exception();

@@ -44,6 +44,7 @@ class BatchWorkers {
   const std::vector<std::int64_t>& numbers_;
   const std::atomic<bool>* stop_;
   std::size_t most_waiting_;
+  std::shared_ptr<Skeletons> skeletons_;  // of all threads
 
   mutable std::mutex mutex_;
   std::condition_variable finished_, taken_;

@@ -44,18 +44,19 @@ struct SameProgram {
   std::vector<int> variants;
   StepInputs inputs;                     // of the first variant
   const StepProgram* program = nullptr;  // what is priced: the outline, or the whole program where there is no skeleton
-  const Skeleton* skeleton = nullptr;
+  std::shared_ptr<const Skeleton> skeleton;
   StageBytes memory;
 };
 
 class Evaluator::Impl {
  public:
-  Impl(const Sweep& sweep, const Routes& routes)
+  Impl(const Sweep& sweep, const Routes& routes, std::shared_ptr<Skeletons> skeletons)
       : sweep_(sweep),
         routes_(routes),
         job_(sweep.job),
         variants_(sweep.space, routes, sweep.job.model.moe.has_value()),
-        limit_(allocatable(sweep.job.profile, sweep.job.cluster.gpu_memory)) {}
+        limit_(allocatable(sweep.job.profile, sweep.job.cluster.gpu_memory)),
+        skeletons_(skeletons == nullptr ? std::make_shared<Skeletons>() : std::move(skeletons)) {}
 
   void structure(StructureIndex s, const Incumbents& incumbents, int only, Batch& batch) {
     const std::int64_t count = only >= 0 ? 1 : sweep_.space.variants();
@@ -252,7 +253,7 @@ class Evaluator::Impl {
     in.plan = &outlined;
     outline_ = build_outline(in, bounds_.parts());
     group.program = &outline_;
-    group.skeleton = skeletons_.of(*group.program, group.inputs, lengths_.skeleton, lengths_.group);
+    group.skeleton = skeletons_->of(*group.program, group.inputs, lengths_.skeleton, lengths_.group);
     if (group.skeleton == nullptr) {
       whole_ = build_step(group.inputs, Granularity::block);
       group.program = &whole_;
@@ -310,7 +311,7 @@ class Evaluator::Impl {
   FlopsPerSecond peak_rate() const { return dense_peak(job_.workload.precision, profile().device); }
 
   Seconds step_time(const SameProgram& group, const std::vector<WorkPrice>& works) {
-    const Skeleton* skeleton = group.skeleton;
+    std::shared_ptr<const Skeleton> skeleton = group.skeleton;
     for (int tries = 0; skeleton != nullptr; ++tries) {
       const CompiledStep::Times times = skeleton->step.run(works, ends_);
       const int rest = all_ - skeleton->micro_batches;
@@ -319,7 +320,8 @@ class Evaluator::Impl {
       // The transient is longer.
       const int twice =
           skeleton->micro_batches + std::max(1, skeleton->micro_batches / lengths_.group) * lengths_.group;
-      skeleton = skeletons_.of(*group.program, group.inputs, tries == 0 && twice < all_ ? twice : all_, lengths_.group);
+      skeleton =
+          skeletons_->of(*group.program, group.inputs, tries == 0 && twice < all_ ? twice : all_, lengths_.group);
     }
     const StepProgram whole = group.skeleton == nullptr ? whole_ : build_step(group.inputs, Granularity::block);
     PricedProgram priced;
@@ -332,7 +334,7 @@ class Evaluator::Impl {
   Job job_;
   VariantPaths variants_;
   Bytes limit_;
-  Skeletons skeletons_;
+  std::shared_ptr<Skeletons> skeletons_;
   Bounds bounds_;
   CollectiveTimes collectives_;
   std::vector<double> ends_;
@@ -349,7 +351,8 @@ class Evaluator::Impl {
   Batch* batch_ = nullptr;
 };
 
-Evaluator::Evaluator(const Sweep& sweep, const Routes& routes) : impl_(std::make_unique<Impl>(sweep, routes)) {}
+Evaluator::Evaluator(const Sweep& sweep, const Routes& routes, std::shared_ptr<Skeletons> skeletons)
+    : impl_(std::make_unique<Impl>(sweep, routes, std::move(skeletons))) {}
 Evaluator::~Evaluator() = default;
 
 std::optional<EvaluatedPlan> Evaluator::evaluate(PlanIndex index, const Incumbents& incumbents) {

@@ -24,10 +24,12 @@ struct Incumbents {
   std::optional<Bytes> largest;  // of a search: plans that provably allocate more are of no interest
 };
 
+class Skeletons;
+
 class Evaluator {
  public:
-  // Both are kept by reference. One evaluator per thread.
-  Evaluator(const Sweep& sweep, const Routes& routes);
+  // Sweep and routes are kept by reference. One evaluator per thread; what they have compiled they may share.
+  Evaluator(const Sweep& sweep, const Routes& routes, std::shared_ptr<Skeletons> skeletons = nullptr);
   ~Evaluator();
 
   // Structures [first, last). Plans that `incumbents` proves irrelevant are pruned.

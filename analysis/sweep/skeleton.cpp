@@ -91,8 +91,9 @@ struct Skeletons::Entry {
   // … and of what its outline shows.
   std::vector<KindShape> kinds;
   std::vector<Meeting> meetings;
-  std::unique_ptr<Skeleton> skeleton;  // nullptr: known not to work
+  std::shared_ptr<const Skeleton> skeleton;  // nullptr: known not to work
   std::size_t instructions = 0;
+  std::uint64_t used = 0;  // at that time of the clock
 
   bool is_of(const StepProgram& outline) const {
     if (outline.kinds.size() != kinds.size() || outline.works.size() != meetings.size()) return false;
@@ -113,23 +114,46 @@ bool numbered_alike(const StepProgram& outline, const StepProgram& whole) {
          outline.memory_changes == whole.memory_changes;
 }
 
-std::unique_ptr<Skeleton> compiled(const StepProgram& program, int micro_batches, int group) {
+std::shared_ptr<const Skeleton> compiled(const StepProgram& program, int micro_batches, int group) {
   std::optional<CompiledStep> step = CompiledStep::compile(program, group);
   if (!step) return nullptr;
-  return std::make_unique<Skeleton>(Skeleton{*std::move(step), micro_batches, group, memory_orders(program)});
+  return std::make_shared<const Skeleton>(Skeleton{*std::move(step), micro_batches, group, memory_orders(program)});
 }
 
 }  // namespace
 
-const Skeleton* Skeletons::of(const StepProgram& outline, const StepInputs& inputs, int micro_batches, int group) {
+Skeletons::Entries Skeletons::with_hash(std::uint64_t hash) {
+  const std::scoped_lock lock(mutex_);
+  Entries entries;
+  for (const std::shared_ptr<Entry>& entry : known_)
+    if (entry->hash == hash) entries.push_back(entry);
+  return entries;
+}
+
+// Forgets those that were used longest ago.
+void Skeletons::keep(std::shared_ptr<Entry> entry) {
+  const std::scoped_lock lock(mutex_);
+  entry->used = ++clock_;
+  kept_ += entry->instructions;
+  known_.push_back(std::move(entry));
+  while (kept_ > most_instructions_kept && known_.size() > 1) {
+    const auto oldest =
+        std::min_element(known_.begin(), known_.end(), [](const auto& a, const auto& b) { return a->used < b->used; });
+    kept_ -= (*oldest)->instructions;
+    known_.erase(oldest);
+  }
+}
+
+std::shared_ptr<const Skeleton> Skeletons::of(const StepProgram& outline, const StepInputs& inputs, int micro_batches,
+                                              int group) {
   const std::uint64_t hash = hash_of(outline);
-  for (auto entry = known_.begin(); entry != known_.end(); ++entry) {
-    const Entry& e = **entry;
-    if (e.hash != hash || e.micro_batches != micro_batches || e.group != group || e.schedule != inputs.plan->schedule ||
-        e.costs != inputs.pass_costs || !e.is_of(outline))
+  for (const std::shared_ptr<Entry>& e : with_hash(hash)) {
+    if (e->micro_batches != micro_batches || e->group != group || e->schedule != inputs.plan->schedule ||
+        e->costs != inputs.pass_costs || !e->is_of(outline))
       continue;
-    known_.splice(known_.begin(), known_, entry);
-    return e.skeleton.get();
+    const std::scoped_lock lock(mutex_);
+    e->used = ++clock_;
+    return e->skeleton;
   }
   auto entry = std::make_shared<Entry>();
   entry->hash = hash;
@@ -145,13 +169,9 @@ const Skeleton* Skeletons::of(const StepProgram& outline, const StepInputs& inpu
   const StepProgram whole = build_step(in, Granularity::block);
   if (numbered_alike(outline, whole)) entry->skeleton = compiled(whole, micro_batches, group);
   entry->instructions = whole.instruction_count();
-  kept_ += entry->instructions;
-  known_.push_front(std::move(entry));
-  while (kept_ > most_instructions_kept && known_.size() > 1) {
-    kept_ -= known_.back()->instructions;
-    known_.pop_back();
-  }
-  return known_.front()->skeleton.get();
+  const std::shared_ptr<const Skeleton> skeleton = entry->skeleton;
+  keep(std::move(entry));
+  return skeleton;
 }
 
 }  // namespace trainyard

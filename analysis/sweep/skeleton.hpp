@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <list>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "sim/engine/compiled_step.hpp"
@@ -33,17 +33,25 @@ ShortStep shortened(const Plan& resolved, int all);
 // The plan with fewer micro-batches.
 Plan with_micro_batches(const Plan& resolved, int micro_batches);
 
+// For any number of threads.
 class Skeletons {
  public:
   // The skeleton of the program with `micro_batches` micro-batches whose outline this is; nullptr where the outline's
   // works are not numbered as the whole program's (then the program has to be built for every plan). `inputs` are the
   // whole plan's.
-  const Skeleton* of(const StepProgram& outline, const StepInputs& inputs, int micro_batches, int group);
+  std::shared_ptr<const Skeleton> of(const StepProgram& outline, const StepInputs& inputs, int micro_batches,
+                                     int group);
 
  private:
   struct Entry;
-  std::list<std::shared_ptr<Entry>> known_;  // latest used first
-  std::size_t kept_ = 0;                     // instructions
+  using Entries = std::vector<std::shared_ptr<Entry>>;
+  Entries with_hash(std::uint64_t hash);
+  void keep(std::shared_ptr<Entry> entry);
+
+  std::mutex mutex_;
+  Entries known_;
+  std::size_t kept_ = 0;     // instructions
+  std::uint64_t clock_ = 0;  // counts uses
 };
 
 }  // namespace trainyard

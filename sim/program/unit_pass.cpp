@@ -97,8 +97,8 @@ int UnitPasses::path(PathKind kind) {
   return context_.writer.path({kind, context_.stage, context_.in.stack->single_rail_sharding});
 }
 
-int UnitPasses::gather_work(double parameters, bool expert, bool backward) {
-  const auto [known, added] = gathers_.try_emplace({parameters, expert, backward}, -1);
+const UnitPasses::Gather& UnitPasses::gather(double parameters, bool expert, bool backward) {
+  const auto [known, added] = gathers_.try_emplace({parameters, expert, backward});
   if (!added) return known->second;
   const Sharding& sharding = context_.plan().sharding;
   const bool secondary = backward && backward_group(sharding) > 1;
@@ -111,7 +111,10 @@ int UnitPasses::gather_work(double parameters, bool expert, bool backward) {
   c.group = expert ? CommGroup::expert_gradients : secondary ? CommGroup::secondary : CommGroup::shard;
   c.label = expert ? "expert parameters" : "parameters";
   c.slowdown = context_.in.stack->gather_efficiency > 0 ? 1.0 / context_.in.stack->gather_efficiency : 1.0;
-  return known->second = context_.writer.work(c);
+  const Bytes unsharded = whole_bytes(compute_bytes * parameters);
+  known->second.work = context_.writer.work(c);
+  known->second.memory = cached({{MemoryOwner::weights, unsharded, Bytes(0)}});
+  return known->second;
 }
 
 int UnitPasses::emit_gather(double dense, double experts, bool backward, int after, std::vector<int>& works) {
@@ -119,12 +122,10 @@ int UnitPasses::emit_gather(double dense, double experts, bool backward, int aft
   int last = -1;
   const auto one = [&](double parameters, bool expert) {
     if (parameters <= 0) return;
-    const int work = gather_work(parameters, expert, backward);
-    works.push_back(work);
-    const Bytes unsharded = whole_bytes(compute_bytes * parameters);
+    const Gather& known = gather(parameters, expert, backward);
+    works.push_back(known.work);
     writer.wait(after);
-    last = writer.emit(work, Stream::dp, Phase::parameter_gather, {-1, 0},
-                       cached({{MemoryOwner::weights, unsharded, Bytes(0)}}));
+    last = writer.emit(known.work, Stream::dp, Phase::parameter_gather, {-1, 0}, known.memory);
   };
   one(dense, false);
   if (context_.in.model->moe && context_.in.expert_replicas() > 1) one(experts, true);

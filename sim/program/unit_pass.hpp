@@ -61,7 +61,11 @@ class UnitPasses {
   int emit_gather(double dense, double experts, bool backward, int after, std::vector<int>& works);
   void emit_reduction(double dense, double experts, std::vector<int>& works);
   int path(PathKind kind);
-  int gather_work(double parameters, bool expert, bool backward);
+  struct Gather {
+    int work = -1;
+    int memory = -1;  // change
+  };
+  const Gather& gather(double parameters, bool expert, bool backward);
   int copy_work(Bytes bytes, int part);
   int piece_memory(const ModelChunk& chunk, const Piece& piece, Pass pass, bool frees_unit, bool frees_root,
                    bool reduces);
@@ -70,10 +74,10 @@ class UnitPasses {
 
   const StageContext& context_;
   GradientSync& sync_;
-  std::map<std::tuple<double, bool, bool>, int> gathers_;    // (parameters, expert, backward) -> work
-  std::map<std::tuple<double, bool, int>, int> reductions_;  // (parameters, expert, step of the reduction) -> work
-  int gather_input_ = -1;                                    // work of the gather of a scattered pipeline message
-  std::map<int, int> copies_;                                // part -> work
+  std::map<std::tuple<double, bool, bool>, Gather> gathers_;  // by (parameters, expert, backward)
+  std::map<std::tuple<double, bool, int>, int> reductions_;   // (parameters, expert, step of the reduction) -> work
+  int gather_input_ = -1;                                     // work of the gather of a scattered pipeline message
+  std::map<int, int> copies_;                                 // part -> work
   std::map<std::vector<double>, int> memories_;
   // (chunk, part, pass, frees its unit, frees the root, reduces) -> memory change
   std::map<std::tuple<const ModelChunk*, int, Pass, bool, bool, bool>, int> piece_memories_;

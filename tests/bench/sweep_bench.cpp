@@ -110,7 +110,6 @@ struct Machine {
 // Better than any plan: whatever passes the checks and the bound on memory is pruned.
 const Incumbents unbeatable = {Seconds(0), {{Seconds(0), Bytes(0)}}, {}};
 
-// The unpruned run, and the same with every plan dismissed, take a tenth of the plans.
 Machine measure(const char* name, std::int64_t plans) {
   const Sweep sweep = load_sweep(scenario_file("sweeps", name));
   const Routes routes(sweep.job.cluster);
@@ -120,8 +119,8 @@ Machine measure(const char* name, std::int64_t plans) {
   machine.search_seconds = clock.cpu();
   const Sample sample = sample_of(sweep, plans);
   machine.pruned = run(sweep, routes, incumbents, sample, 1);
-  machine.whole = run(sweep, routes, {}, sample_of(sweep, plans / 10), 1);
-  machine.dismissed = run(sweep, routes, unbeatable, sample_of(sweep, plans / 10), 1);
+  machine.whole = run(sweep, routes, {}, sample, 1);
+  machine.dismissed = run(sweep, routes, unbeatable, sample, 1);
   fmt::print("{}: {} plans on {} GPUs, every {}. batch of {}\n", name, sweep.space.size(),
              sweep.job.cluster.world_size(), sample.stride, batch_count(sweep.space));
   fmt::print("  search before the sweep           {:>12.2f} s\n", machine.search_seconds);
