@@ -93,7 +93,7 @@ void PlanChecker::check_schedule() {
     return add("schedule", fmt::format("there is no schedule '{}'; it is one of {}", plan_.schedule,
                                        fmt::join(schedule_names(), ", ")));
   schedule_fits_virtual_stages_ = check_virtual_stages(*row);
-  if (row->copies > 1 && !plan_.overlap_p2p.value_or(true))
+  if (row->sends_both_ways() && !plan_.overlap_p2p.value_or(true))
     add("schedule", fmt::format("schedule {} has neighbours send to each other at once; overlap_p2p_comm cannot be off",
                                 row->name));
   const bool rank_ends = plan_.pipeline_ends.first_layers || plan_.pipeline_ends.last_layers;

@@ -98,6 +98,8 @@ constexpr std::array rows = {
 
 }  // namespace
 
+bool ScheduleRow::sends_both_ways() const { return place != looped_place; }
+
 std::span<const ScheduleRow> schedules() { return rows; }
 
 const ScheduleRow* find_schedule(std::string_view name) {

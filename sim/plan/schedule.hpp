@@ -68,6 +68,8 @@ struct ScheduleRow {
   std::vector<Slot> (*slots)(const PipelineShape& shape, int stage) = nullptr;
 
   int chunks(int plan_virtual_stages) const { return plan_virtual_stages * copies; }
+  // Do forwards flow both ways between neighbours? Sends that block would stop such stages for ever.
+  bool sends_both_ways() const;
 };
 
 std::span<const ScheduleRow> schedules();

@@ -57,8 +57,7 @@ Overlaps overlaps_of(const Plan& plan, const StackProfile& stack) {
   const ScheduleRow* row = find_schedule(plan.schedule);
   const bool other_work = row != nullptr && (row->chunks(plan.virtual_stages) > 1 || row->splits_backward);
   o.blocking_p2p = !plan.overlap_p2p.value_or(stack.p2p == P2pMode::overlapped && other_work);
-  // Neighbours of a bidirectional pipeline send to each other: blocking both would stop them for ever.
-  if (row != nullptr && row->copies > 1) o.blocking_p2p = false;
+  if (row != nullptr && row->sends_both_ways()) o.blocking_p2p = false;
   o.gradient_type = plan.grad_reduce_type.value_or(stack.grad_reduce_type);
   return o;
 }

@@ -89,17 +89,10 @@ class PlanDraw {
     return plan;
   }
 
-  static bool sends_both_ways(const Plan& plan) {
-    const ScheduleRow& row = *find_schedule(plan.schedule);
-    return row.splits_backward && row.chunks(plan.virtual_stages) > 1;
-  }
-
   void draw_exchange(Plan& plan) {
     plan.overlap_grad_reduce = coin();
     plan.overlap_param_gather = plan.data_parallel_kind != DataParallelKind::ddp && coin();
-    if (coin()) plan.overlap_p2p = coin();
-    // Chunks that send both ways, one send at a time, and reductions that every micro-batch waits for stop each other.
-    if (plan.data_parallel_kind == DataParallelKind::zero2 && sends_both_ways(plan)) plan.overlap_p2p = true;
+    if (coin()) plan.overlap_p2p = find_schedule(plan.schedule)->sends_both_ways() || coin();
     if (find_schedule(plan.schedule)->post_validated && coin()) plan.optimizer_post_validation = coin();
     if (plan.schedule == "interleaved" && coin()) plan.interleave_group = plan.pipeline_parallel + 1;
     if (plan.data_parallel_kind == DataParallelKind::hsdp) plan.sharding.group = one_of({2, 4, 8});

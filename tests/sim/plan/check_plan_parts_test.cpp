@@ -80,6 +80,22 @@ TEST_CASE("what a schedule cannot do with these micro-batches is said with their
   CHECK_THAT(problem(c), Contains("schedule: schedule dualpipe: "));
 }
 
+TEST_CASE("stages that send to each other at once cannot block on their sends") {
+  for (const char* schedule : {"zb-v", "dualpipe", "dualpipev"}) {
+    Case c;
+    c.plan.schedule = schedule;
+    c.plan.virtual_stages = schedule == std::string_view("dualpipe") ? 1 : 2;
+    c.plan.global_batch_size = 64;
+    INFO(schedule);
+    CHECK_THAT(problem(c), !Contains("overlap_p2p_comm"));
+    c.plan.overlap_p2p = false;
+    CHECK_THAT(problem(c), Contains("overlap_p2p_comm cannot be off"));
+  }
+  Case c;
+  c.plan.overlap_p2p = false;  // 1F1B
+  CHECK(problem(c).empty());
+}
+
 TEST_CASE("layers may be counted from the ends of the pipeline") {
   Case c;
   c.plan.pipeline_ends.first_layers = 20;
