@@ -58,20 +58,23 @@ std::vector<EvaluatedPlan> worth_trying(const std::vector<EvaluatedPlan>& best,
 }
 
 void describe_best(const Sweep& sweep, const Routes& routes, const std::vector<EvaluatedPlan>& best,
-                   SweepAnswer& answer) {
-  RankedPlans ranked = ranked_plans(sweep, routes, best);
+                   const std::atomic<bool>& stop, SweepAnswer& answer) {
+  RankedPlans ranked = ranked_plans(sweep, routes, best, &stop);
+  if (stop.load()) return;
   Evaluator evaluator(sweep, routes);
   answer.memory_limit = ranked.memory_limit;
   answer.launch = launch_arguments(ranked.timed.front().plan, sweep.job.workload, sweep.job.model);
+  answer.launch.push_back(simulate_arguments(ranked.plans.front().settings));
   answer.runner_up = why_the_next_loses(ranked.timed);
-  answer.placement = placement_worth(sweep.space, evaluator, best.front().index);
+  if (sweep.space.variants() > 1) answer.placement = placement_worth(sweep.space, evaluator, best.front().index);
   answer.best = std::move(ranked.plans);
   add_warnings(answer, ranked.warnings);
 }
 
 }  // namespace
 
-SweepAnswer make_answer(const Sweep& sweep, const Routes& routes, const ResultStore& store) {
+std::optional<SweepAnswer> make_answer(const Sweep& sweep, const Routes& routes, const ResultStore& store,
+                                       const std::atomic<bool>& stop) {
   SweepAnswer answer = heading_of(sweep);
   answer.counts = store.counts();
   add_warnings(answer, sweep.warnings);
@@ -80,13 +83,22 @@ SweepAnswer make_answer(const Sweep& sweep, const Routes& routes, const ResultSt
   const std::vector<EvaluatedPlan> front = store.pareto();
   answer.pareto = front_of(sweep, front);
   if (!best.empty()) {
-    describe_best(sweep, routes, best, answer);
+    describe_best(sweep, routes, best, stop, answer);
   } else if (const std::optional<ClosestFit> closest = closest_fit(sweep, routes)) {
     answer.closest = closest->plan;
     answer.memory_limit = closest->limit;
   }
-  answer.sensitivity = sensitivities(sweep, worth_trying(best, front), machine_changes(sweep.job.cluster));
+  const bool some_run = !best.empty() || answer.counts.out_of_memory > 0;  // here, or perhaps elsewhere
+  if (some_run && !stop.load())
+    answer.sensitivity =
+        sensitivities(sweep, worth_trying(best, front), machine_changes(sweep.job.cluster), search, &stop);
+  if (stop.load()) return std::nullopt;
   return answer;
+}
+
+SweepAnswer make_answer(const Sweep& sweep, const Routes& routes, const ResultStore& store) {
+  const std::atomic<bool> never = false;
+  return *make_answer(sweep, routes, store, never);
 }
 
 }  // namespace trainyard

@@ -1,23 +1,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "analysis/report_text_sections.hpp"
 #include "analysis/sweep/answer.hpp"
+#include "analysis/sweep/answer_text_counts.hpp"
 #include "analysis/sweep/answer_text_plans.hpp"
+#include "analysis/sweep/tied_plans.hpp"
 
 namespace trainyard {
 namespace {
 
 constexpr std::size_t most_front_rows = 20;
-constexpr std::size_t most_reasons = 8;
-
-// "1 204 312"
-std::string grouped(std::int64_t number) {
-  std::string digits = fmt::format("{}", number);
-  for (std::size_t at = digits.size(); at > 3 + (number < 0 ? 1U : 0U); digits.insert(at, " ")) at -= 3;
-  return digits;
-}
+constexpr std::string_view tie_note = "= ties with the best";
 
 std::string gib(Bytes bytes) { return fmt::format("{:.1f}", in_gib(bytes)); }
 
@@ -35,36 +31,38 @@ std::string range_of(const RankedPlan& plan, const TimeScale& scale) {
   return fmt::format("p10–p90 {}–{}", scale.number(plan.step_time_p10), scale.with_unit(plan.step_time_p90));
 }
 
+std::int64_t different_plans(const SweepCounts& counts) { return counts.total() - counts.excluded; }
+
 std::string best_section(const SweepAnswer& answer, const TextStyle& style) {
   const RankedPlan& best = answer.best.front();
   const TimeScale scale(best.step_time);
-  const auto tied = std::count_if(answer.best.begin(), answer.best.end(), [](const RankedPlan& p) { return p.ties; });
-  std::string text = labelled("best of", fmt::format("{} plans", grouped(answer.counts.total())), style);
+  std::string text = labelled("best of", plans_in_words(different_plans(answer.counts)), style);
   text += labelled("plan", painted(best.line, Ink::strong, style), style);
   text += labelled(
       "step time",
       fmt::format("{} ({})", painted(scale.with_unit(best.step_time), Ink::strong, style), range_of(best, scale)),
       style);
-  text += labelled("MFU", fmt::format("{} · {:.0f} tokens/s/GPU", percent(best.mfu), best.tokens_per_second_per_gpu),
-                   style);
+  text += labelled(
+      "MFU",
+      fmt::format("{} · {} tokens/s/GPU", percent(best.mfu), grouped(std::llround(best.tokens_per_second_per_gpu))),
+      style);
   text += labelled(
       "memory", fmt::format("{} of {} GiB ({} reserved)", gib(best.peak), gib(answer.memory_limit), gib(best.reserved)),
       style);
-  if (tied > 0)
-    text += labelled("ties with",
-                     fmt::format("{} of the next {}: plans predicted less than {:.0f} % apart cannot be told apart",
-                                 tied, answer.best.size() - 1, 100 * (tie_ratio - 1)),
-                     style);
+  for (const TieLine& line : tie_lines(answer)) text += labelled(line.label, line.text, style);
   return text;
 }
 
+std::string why_none(const SweepCounts& counts) {
+  const std::int64_t different = different_plans(counts);
+  if (different == 0 && counts.total() > 0)
+    return fmt::format("`where` leaves none of the {}", plans_in_words(counts.total()));
+  return fmt::format("none of {} {}", plans_in_words(different),
+                     counts.out_of_memory > 0 ? "fits in memory" : "can run");
+}
+
 std::string no_plan_section(const SweepAnswer& answer, const TextStyle& style) {
-  const SweepCounts& counts = answer.counts;
-  std::string text = "  " +
-                     painted(fmt::format("none of {} plans {}", grouped(counts.total()),
-                                         counts.out_of_memory > 0 ? "fits in memory" : "can run"),
-                             Ink::bad, style) +
-                     "\n";
+  std::string text = fmt::format("  {}\n", painted(why_none(answer.counts), Ink::bad, style));
   if (answer.closest)
     text += labelled(
         "closest",
@@ -74,52 +72,24 @@ std::string no_plan_section(const SweepAnswer& answer, const TextStyle& style) {
   return text;
 }
 
-// The commonest reasons; the others are in the JSON.
-void add_reasons(const SweepCounts& counts, TextTable& table) {
-  std::vector<std::pair<std::string, std::int64_t>> reasons(counts.infeasible_reasons.begin(),
-                                                            counts.infeasible_reasons.end());
-  std::stable_sort(reasons.begin(), reasons.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
-  const std::size_t shown = std::min(most_reasons, reasons.size());
-  std::int64_t rest = 0;
-  for (std::size_t i = shown; i < reasons.size(); ++i) rest += reasons[i].second;
-  for (std::size_t i = 0; i < shown; ++i) table.add({"  " + reasons[i].first, grouped(reasons[i].second), ""});
-  if (rest > 0) table.add({"  other reasons", grouped(rest), ""});
-}
-
-std::string counts_section(const SweepCounts& counts, const TextStyle& style) {
-  const std::int64_t total = counts.total();
-  TextTable table({{"", Align::left, false, 24}, {"plans"}, {"share"}});
-  const auto row = [&](const char* what, std::int64_t plans, Ink ink = Ink::plain) {
-    if (plans > 0)
-      table.add({what, grouped(plans), percent(static_cast<double>(plans) / static_cast<double>(total))}, ink);
-  };
-  row("repeat another, or excluded", counts.excluded);
-  row("cannot run", counts.infeasible);
-  add_reasons(counts, table);
-  row("do not fit in memory", counts.out_of_memory);
-  row("cross the same links as another", counts.same_placement);
-  row("provably not among the best", counts.pruned);
-  row("simulated", counts.evaluated);
-  row("all", total, Ink::strong);
-  return heading("What became of the plans", style) + table.text(style);
-}
-
 std::string ranking_section(const SweepAnswer& answer, const TextStyle& style) {
   const TimeScale scale(answer.best.front().step_time);
   std::vector<PlanRow> rows;
   for (std::size_t i = 0; i < answer.best.size(); ++i) {
     const RankedPlan& p = answer.best[i];
     const std::string fluid = p.fluid_step_time ? scale.number(*p.fluid_step_time) : "–";
-    rows.push_back(
-        {{fmt::format("{}{}", p.ties ? "=" : "", i + 1), scale.number(p.step_time), scale.number(p.layer_step_time),
-          fluid, fmt::format("{}–{}", scale.number(p.step_time_p10), scale.number(p.step_time_p90)), percent(p.mfu),
-          gib(p.peak)},
-         p.line,
-         i == 0 ? Ink::strong : Ink::plain,
-         i == 0 ? "▸" : " "});
+    rows.push_back({{fmt::format("{}", i + 1), scale.number(p.step_time), scale.number(p.layer_step_time), fluid,
+                     fmt::format("{}–{}", scale.number(p.step_time_p10), scale.number(p.step_time_p90)), percent(p.mfu),
+                     gib(p.peak)},
+                    p.line,
+                    i == 0 ? Ink::strong : Ink::plain,
+                    i == 0   ? "▸"
+                    : p.ties ? "="
+                             : " "});
   }
-  const std::string unit = std::string(scale.unit());
-  return heading(fmt::format("The best plans ({}; = ties with the first)", unit), style) +
+  const auto tied = std::count_if(answer.best.begin(), answer.best.end(), [](const RankedPlan& p) { return p.ties; });
+  const std::string note = tied > 0 ? fmt::format("; {}", tie_note) : "";
+  return heading(fmt::format("The best plans ({}{})", scale.unit(), note), style) +
          plan_table({{"rank"}, {"step"}, {"layer"}, {"fluid"}, {"p10–p90", Align::right, true}, {"MFU"}, {"GiB"}}, rows,
                     style);
 }
@@ -133,15 +103,26 @@ std::vector<const ParetoPlan*> thinned(const std::vector<ParetoPlan>& front) {
   return plans;
 }
 
+bool ties_with_best(const ParetoPlan& plan, const SweepAnswer& answer) {
+  return !answer.best.empty() && plan.index != answer.best.front().index &&
+         ties(answer.best.front().step_time, plan.step_time);
+}
+
 std::string front_section(const SweepAnswer& answer, const TextStyle& style) {
   if (answer.pareto.size() < 2) return "";
   const TimeScale scale(answer.best.empty() ? answer.pareto.back().step_time : answer.best.front().step_time);
   const std::vector<const ParetoPlan*> shown = thinned(answer.pareto);
   std::vector<PlanRow> rows;
-  for (const ParetoPlan* plan : shown) rows.push_back({{scale.number(plan->step_time), gib(plan->peak)}, plan->line});
-  const std::string of =
-      shown.size() < answer.pareto.size() ? fmt::format(", {} of {} plans", shown.size(), answer.pareto.size()) : "";
-  return heading(fmt::format("Pareto front of step time and memory{}", of), style) +
+  std::vector<std::string> notes;
+  if (shown.size() < answer.pareto.size())
+    notes.push_back(fmt::format("{} of {} plans", shown.size(), answer.pareto.size()));
+  for (const ParetoPlan* plan : shown) {
+    const bool tied = ties_with_best(*plan, answer);
+    rows.push_back({{scale.number(plan->step_time), gib(plan->peak)}, plan->line, Ink::plain, tied ? "=" : " "});
+    if (tied && (notes.empty() || notes.back() != tie_note)) notes.emplace_back(tie_note);
+  }
+  const std::string note = notes.empty() ? "" : fmt::format(" ({})", fmt::join(notes, "; "));
+  return heading(fmt::format("Pareto front of step time and memory{}", note), style) +
          plan_table({{fmt::format("step, {}", scale.unit())}, {"peak, GiB"}}, rows, style);
 }
 
@@ -172,20 +153,27 @@ std::string best_there(const Sensitivity& s) {
   return s.same_plan ? "the same plan" : s.best_line;
 }
 
-std::string sensitivity_section(const SweepAnswer& answer, const TextStyle& style) {
-  if (answer.sensitivity.empty()) return "";
-  Seconds largest{};
-  for (const Sensitivity& s : answer.sensitivity) largest = std::max(largest, s.step_time.value_or(Seconds{}));
-  if (!answer.best.empty()) largest = answer.best.front().step_time;
-  const TimeScale scale(largest);
+std::vector<PlanRow> sensitivity_rows(const SweepAnswer& answer, const TimeScale& scale) {
   std::vector<PlanRow> rows;
   for (const Sensitivity& s : answer.sensitivity)
     rows.push_back({{s.change, s.step_time ? scale.number(*s.step_time) : "–",
                      s.step_time && !answer.best.empty() ? signed_percent(-s.gain) : "–",
                      s.kept_plan_step ? scale.number(*s.kept_plan_step) : "does not fit"},
                     best_there(s)});
+  return rows;
+}
+
+std::string sensitivity_section(const SweepAnswer& answer, const TextStyle& style) {
+  if (answer.sensitivity.empty()) return "";
+  Seconds largest{};
+  for (const Sensitivity& s : answer.sensitivity) largest = std::max(largest, s.step_time.value_or(Seconds{}));
+  if (!answer.best.empty()) largest = answer.best.front().step_time;
+  if (largest == Seconds{}) return heading("On another machine", style) + "  no plan fits there, either\n";
+  const TimeScale scale(largest);
+  const std::vector<TableColumn> columns = {{"", Align::left}, {"best"}, {"change"}, {"this plan"}};
   return heading(fmt::format("On another machine ({}; the best there, and this plan there)", scale.unit()), style) +
-         plan_table({{"", Align::left}, {"best"}, {"change"}, {"this plan"}}, rows, style);
+         plan_table(columns, sensitivity_rows(answer, scale), style,
+                    answer.best.empty() ? "" : answer.best.front().line);
 }
 
 // To copy: neither wrapped nor indented.
@@ -209,7 +197,7 @@ std::string warnings_text(const SweepAnswer& answer, const TextStyle& style) {
 std::string answer_text(const SweepAnswer& answer, const TextStyle& style) {
   std::string text = title(answer, style);
   text += answer.best.empty() ? no_plan_section(answer, style) : best_section(answer, style);
-  text += counts_section(answer.counts, style);
+  text += heading("What became of the plans", style) + counts_text(answer.counts, style);
   if (!answer.best.empty()) text += ranking_section(answer, style);
   text += front_section(answer, style);
   text += runner_up_section(answer, style);

@@ -9,34 +9,25 @@ namespace {
 
 constexpr std::string_view separator = " · ";
 
-std::vector<std::string> words_of(std::string_view line) {
-  std::vector<std::string> words;
-  for (std::size_t at = 0; at <= line.size();) {
-    const std::size_t end = std::min(line.find(separator, at), line.size());
-    words.emplace_back(line.substr(at, end - at));
-    at = end + separator.size();
-  }
-  return words;
-}
-
 bool contains(const std::vector<std::string>& words, const std::string& word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-std::vector<std::string> common_words(const std::vector<PlanRow>& rows) {
-  if (rows.size() < 2) return {};
-  std::vector<std::string> common = words_of(rows.front().line);
-  for (const PlanRow& row : rows) {
-    const std::vector<std::string> words = words_of(row.line);
-    if (words.size() < 2) return {};  // a remark in the place of a plan
-    std::erase_if(common, [&](const std::string& word) { return !contains(words, word); });
-  }
+std::vector<std::string> common_words(const std::vector<PlanRow>& rows, const std::string& reference) {
+  std::vector<std::string> lines;
+  if (!reference.empty()) lines.push_back(reference);
+  for (const PlanRow& row : rows)
+    if (plan_words(row.line).size() > 1) lines.push_back(row.line);  // a remark is one word here
+  if (lines.size() < 2) return {};
+  std::vector<std::string> common = plan_words(lines.front());
+  for (const std::string& line : lines)
+    std::erase_if(common, [words = plan_words(line)](const std::string& word) { return !contains(words, word); });
   return common;
 }
 
 // Of what the others differ in; a plan that has nothing of it is a dash.
 std::string own_words(const std::string& line, const std::vector<std::string>& common) {
-  std::vector<std::string> words = words_of(line);
+  std::vector<std::string> words = plan_words(line);
   std::erase_if(words, [&](const std::string& word) { return contains(common, word); });
   return words.empty() ? "–" : fmt::format("{}", fmt::join(words, separator));
 }
@@ -66,8 +57,18 @@ std::vector<std::string> lines_of(const std::string& text) {
 
 }  // namespace
 
+std::vector<std::string> plan_words(std::string_view line) {
+  std::vector<std::string> words;
+  for (std::size_t at = 0; at <= line.size();) {
+    const std::size_t end = std::min(line.find(separator, at), line.size());
+    words.emplace_back(line.substr(at, end - at));
+    at = end + separator.size();
+  }
+  return words;
+}
+
 std::string plan_table(const std::vector<TableColumn>& table_columns, const std::vector<PlanRow>& rows,
-                       const TextStyle& style) {
+                       const TextStyle& style, const std::string& reference) {
   constexpr int narrowest = 22;  // columns that words are still readable in
   TextTable table(table_columns);
   for (const PlanRow& row : rows) table.add(row.cells, row.ink, row.mark);
@@ -77,7 +78,7 @@ std::string plan_table(const std::vector<TableColumn>& table_columns, const std:
   std::size_t used = 0;
   for (const std::string& line : numbers) used = std::max(used, columns(line) + 2);
   const int width = std::max(narrowest, style.width - static_cast<int>(used));
-  const std::vector<std::string> common = common_words(rows);
+  const std::vector<std::string> common = common_words(rows, reference);
   std::string text;
   if (!common.empty())
     text +=

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "analysis/text_layout.hpp"
@@ -15,9 +16,13 @@ struct PlanRow {
   std::string mark = " ";
 };
 
-// A plan's words that all rows share are said once above the table; the others fill the space right of the columns, in
-// several lines where they must. One row keeps its words.
+// The settings of a plan_line.
+std::vector<std::string> plan_words(std::string_view line);
+
+// A plan's words that all rows share, and `reference` if it is one, are said once above the table; the others fill the
+// space right of the columns, in several lines where they must. One row keeps its words. Rows may have a remark in the
+// place of a plan.
 std::string plan_table(const std::vector<TableColumn>& columns, const std::vector<PlanRow>& rows,
-                       const TextStyle& style);
+                       const TextStyle& style, const std::string& reference = "");
 
 }  // namespace trainyard

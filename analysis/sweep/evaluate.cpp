@@ -1,13 +1,14 @@
 #include "analysis/sweep/evaluate.hpp"
 
 #include <algorithm>
-#include <cctype>
+#include <unordered_map>
 #include <utility>
 
 #include "analysis/breakdown.hpp"
 #include "analysis/memory_ledger.hpp"
 #include "analysis/simulate.hpp"
 #include "analysis/sweep/bounds.hpp"
+#include "analysis/sweep/reason_family.hpp"
 #include "analysis/sweep/skeleton.hpp"
 #include "analysis/sweep/variant_paths.hpp"
 #include "models/model_flops.hpp"
@@ -17,21 +18,6 @@
 
 namespace trainyard {
 namespace {
-
-// "tp: heads # are not divisible by tp #": one text for all plans that fail alike.
-std::string reason_family(const PlanProblem& problem) {
-  std::string family;
-  for (std::size_t i = 0; i < problem.reason.size(); ++i) {
-    const char c = problem.reason[i];
-    if (c == '(' || c == ';') break;  // what would help, which differs
-    if (std::isdigit(static_cast<unsigned char>(c)) == 0)
-      family += c;
-    else if (family.empty() || family.back() != '#')
-      family += '#';
-  }
-  while (!family.empty() && family.back() == ' ') family.pop_back();
-  return family;
-}
 
 struct StageBytes {
   Bytes peak{}, reserved{};
@@ -118,7 +104,9 @@ class Evaluator::Impl {
   }
   void count_infeasible(const PlanProblem& problem, std::int64_t plans) {
     batch_->counts.infeasible += plans;
-    batch_->counts.infeasible_reasons[reason_family(problem)] += plans;
+    std::string& family = families_[problem.reason];
+    if (family.empty()) family = reason_family(problem.reason);
+    batch_->counts.infeasible_reasons[family] += plans;
   }
 
   StepInputs inputs_of(const Variant& variant) {
@@ -312,7 +300,7 @@ class Evaluator::Impl {
 
   Seconds step_time(const SameProgram& group, const std::vector<WorkPrice>& works) {
     std::shared_ptr<const Skeleton> skeleton = group.skeleton;
-    for (int tries = 0; skeleton != nullptr; ++tries) {
+    while (skeleton != nullptr) {
       const CompiledStep::Times times = skeleton->step.run(works, ends_);
       const int rest = all_ - skeleton->micro_batches;
       if (rest == 0) return times.step;
@@ -320,8 +308,7 @@ class Evaluator::Impl {
       // The transient is longer.
       const int twice =
           skeleton->micro_batches + std::max(1, skeleton->micro_batches / lengths_.group) * lengths_.group;
-      skeleton =
-          skeletons_->of(*group.program, group.inputs, tries == 0 && twice < all_ ? twice : all_, lengths_.group);
+      skeleton = skeletons_->of(*group.program, group.inputs, std::min(twice, all_), lengths_.group);
     }
     const StepProgram whole = group.skeleton == nullptr ? whole_ : build_step(group.inputs, Granularity::block);
     PricedProgram priced;
@@ -335,6 +322,7 @@ class Evaluator::Impl {
   VariantPaths variants_;
   Bytes limit_;
   std::shared_ptr<Skeletons> skeletons_;
+  std::unordered_map<std::string, std::string> families_;  // of reasons
   Bounds bounds_;
   CollectiveTimes collectives_;
   std::vector<double> ends_;

@@ -24,14 +24,16 @@ struct EvaluatedPlan {
 
 // Each plan of the space is counted in exactly one.
 struct SweepCounts {
-  std::int64_t excluded = 0;    // by `where`; left out of the automatic values; the same plan as another
+  // By `where`; structures that repeat another (AxisChoice::repeats), or that no framework has and the sweep does not
+  // name (automatic_axes).
+  std::int64_t excluded = 0;
   std::int64_t infeasible = 0;  // check_plan refused it
   std::int64_t out_of_memory = 0;
-  std::int64_t same_placement =
-      0;                       // its ranks cross the same links as those of an earlier variant of the same structure
-  std::int64_t pruned = 0;     // provably neither among the best nor on the Pareto front
-  std::int64_t evaluated = 0;  // through the engine
-  std::map<std::string, std::int64_t> infeasible_reasons;  // "tp: heads 96 % 64" family -> plans; sums to infeasible
+  // Its ranks cross the same links as those of an earlier variant of the same structure.
+  std::int64_t same_placement = 0;
+  std::int64_t pruned = 0;                                 // provably neither among the best nor on the Pareto front
+  std::int64_t evaluated = 0;                              // through the engine
+  std::map<std::string, std::int64_t> infeasible_reasons;  // reason_family -> plans; sums to infeasible
   SweepCounts& operator+=(const SweepCounts& more);
   std::int64_t total() const { return excluded + infeasible + out_of_memory + same_placement + pruned + evaluated; }
   friend bool operator==(const SweepCounts&, const SweepCounts&) = default;

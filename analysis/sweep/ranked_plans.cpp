@@ -10,6 +10,7 @@
 #include "analysis/plan_words.hpp"
 #include "analysis/simulate.hpp"
 #include "analysis/sweep/skeleton.hpp"
+#include "analysis/sweep/tied_plans.hpp"
 #include "sim/engine/shared_network.hpp"
 #include "sim/plan/plan_yaml.hpp"
 
@@ -74,7 +75,8 @@ std::optional<Seconds> fluid_step_time(const Job& job, const Routes& routes, con
   const bool short_enough = instructions <= most_layer_instructions;
   if (!short_enough)
     warnings.push_back(fmt::format(
-        "fluid engine: steps of more than {} instructions (layer by layer) are extended from their steady state",
+        "the fluid engine's step times continue the steady state of the first micro-batches: a whole step of more than "
+        "{} layers' passes would take it minutes",
         most_layer_instructions));
   try {
     return short_enough ? fluid_step(job, routes, static_cast<double>(instructions))
@@ -134,8 +136,6 @@ std::vector<std::string> lines_of(const Sweep& sweep, const std::vector<Evaluate
   return lines;
 }
 
-bool ties(Seconds best, Seconds other) { return other < tie_ratio * best; }
-
 std::vector<std::string> settings_beyond(const Plan& base, const Plan& plan, const Workload& workload) {
   const std::vector<std::string> known = plan_lines(base, workload);
   const std::set<std::string> had(known.begin(), known.end());
@@ -148,10 +148,12 @@ std::vector<std::string> settings_beyond(const Plan& base, const Plan& plan, con
   return settings;
 }
 
-RankedPlans ranked_plans(const Sweep& sweep, const Routes& routes, const std::vector<EvaluatedPlan>& best) {
+RankedPlans ranked_plans(const Sweep& sweep, const Routes& routes, const std::vector<EvaluatedPlan>& best,
+                         const std::atomic<bool>* stop) {
   RankedPlans out;
   const std::vector<std::string> lines = lines_of(sweep, best);
   for (std::size_t i = 0; i < best.size(); ++i) {
+    if (stop != nullptr && stop->load()) break;
     const EvaluatedPlan& plan = best[i];
     const Job job = job_of(sweep, plan.index);
     const SimulatedStep layers = simulate_step(job, routes, Granularity::layer);

@@ -1,6 +1,7 @@
 // The best plans of a sweep again, in more detail.
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,13 +28,11 @@ struct RankedPlans {
 };
 
 // In the order of `best`. Every plan is simulated at layer granularity and with the fluid engine, which takes
-// operators for its instructions unless that would take minutes.
-RankedPlans ranked_plans(const Sweep& sweep, const Routes& routes, const std::vector<EvaluatedPlan>& best);
+// operators for its instructions unless that would take minutes. Once `stop` is set the rest is left out.
+RankedPlans ranked_plans(const Sweep& sweep, const Routes& routes, const std::vector<EvaluatedPlan>& best,
+                         const std::atomic<bool>* stop = nullptr);
 
 // Lines of the plan's YAML that those of `base` lack, as overrides: "plan.micro_batch_size=2".
 std::vector<std::string> settings_beyond(const Plan& base, const Plan& plan, const Workload& workload);
-
-// Does the data leave open which of the two is faster?
-bool ties(Seconds best, Seconds other);
 
 }  // namespace trainyard

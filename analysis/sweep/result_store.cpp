@@ -10,6 +10,7 @@
 #include "analysis/sweep/result_store_lock.hpp"
 #include "analysis/sweep/result_store_schema.hpp"
 #include "analysis/sweep/result_store_sqlite.hpp"
+#include "analysis/sweep/shard.hpp"
 
 namespace trainyard {
 namespace {
@@ -195,6 +196,15 @@ std::vector<bool> ResultStore::finished_batches() const {
     if (number >= 0 && number < database_->identity.batches) finished[static_cast<std::size_t>(number)] = true;
   }
   return finished;
+}
+
+ResultStore::Finished ResultStore::finished() const {
+  const Shard shard{identity().shard, identity().shards, ""};
+  const std::vector<bool> all = finished_batches();
+  Finished own;
+  for (std::int64_t b = 0; b < std::ssize(all); ++b)
+    if (owns(shard, b)) ++own.of, own.batches += all[static_cast<std::size_t>(b)] ? 1 : 0;
+  return own;
 }
 
 void ResultStore::add(const Batch& batch) { database_->add(batch); }

@@ -53,6 +53,11 @@ class ResultStore {
 
   StoreIdentity identity() const;
   std::vector<bool> finished_batches() const;  // [batch of the whole sweep]
+  // Of those that its shard does.
+  struct Finished {
+    std::int64_t batches = 0, of = 0;
+  };
+  Finished finished() const;
   // One transaction. A batch that is there already, or a plan, or a number that is none, is a StoreError.
   void add(const Batch& batch);
   Batch batch(std::int64_t number) const;  // a finished one

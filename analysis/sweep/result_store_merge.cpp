@@ -7,7 +7,6 @@
 
 #include "analysis/sweep/result_store.hpp"
 #include "analysis/sweep/result_store_lock.hpp"
-#include "analysis/sweep/shard.hpp"
 
 namespace trainyard {
 namespace {
@@ -18,21 +17,12 @@ namespace fs = std::filesystem;
 struct Part {
   std::string path;
   StoreIdentity identity;
-  std::int64_t finished = 0;  // batches that are its own
-  std::int64_t own = 0;
+  ResultStore::Finished finished;
 };
 
 Part part_of(const std::string& path) {
   const ResultStore store = ResultStore::read(path);
-  Part part{.path = path, .identity = store.identity()};
-  const Shard shard{part.identity.shard, part.identity.shards, ""};
-  const std::vector<bool> finished = store.finished_batches();
-  for (std::int64_t b = 0; b < part.identity.batches; ++b) {
-    if (!owns(shard, b)) continue;
-    ++part.own;
-    if (finished[static_cast<std::size_t>(b)]) ++part.finished;
-  }
-  return part;
+  return {path, store.identity(), store.finished()};
 }
 
 // In the order of the shards, so that the merged file does not depend on how they are listed.
@@ -99,9 +89,9 @@ std::vector<std::string> missing_shards(const std::vector<Part>& parts) {
   std::vector<bool> there(one_split ? static_cast<std::size_t>(first.shards) : 0);
   for (const Part& part : parts) {
     if (one_split) there[static_cast<std::size_t>(part.identity.shard)] = true;
-    if (part.finished < part.own)
+    if (part.finished.batches < part.finished.of)
       missing.push_back(fmt::format("{} (shard {} of {}) has {} of {} batches", part.path, part.identity.shard,
-                                    part.identity.shards, part.finished, part.own));
+                                    part.identity.shards, part.finished.batches, part.finished.of));
   }
   for (std::size_t s = 0; s < there.size(); ++s) {
     const auto shard = static_cast<std::int64_t>(s);

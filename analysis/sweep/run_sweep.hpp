@@ -16,7 +16,7 @@
 namespace trainyard {
 
 struct SweepProgress {
-  std::int64_t plans = 0;  // done by this process, dismissed ones included
+  std::int64_t plans = 0;     // done by this process, dismissed ones included
   std::int64_t excluded = 0;  // of these, those that are no plans of the space (SweepCounts::excluded)
   std::int64_t engine_plans = 0;
   std::int64_t all_plans = 0;   // it has to do
@@ -47,5 +47,8 @@ bool run_sweep(const Sweep& sweep, const Routes& routes, const SweepRun& run, Re
 
 // The answer from a store that has every batch of the sweep.
 SweepAnswer make_answer(const Sweep& sweep, const Routes& routes, const ResultStore& store);
+// The same; nothing if it was stopped, which takes as long as the simulation at work.
+std::optional<SweepAnswer> make_answer(const Sweep& sweep, const Routes& routes, const ResultStore& store,
+                                       const std::atomic<bool>& stop);
 
 }  // namespace trainyard

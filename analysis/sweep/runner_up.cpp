@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "analysis/comparison.hpp"
+#include "analysis/sweep/tied_plans.hpp"
 
 namespace trainyard {
 namespace {
@@ -79,8 +80,10 @@ std::vector<ComparedTerm> visible_terms(const TimedPlan& best, const TimedPlan& 
 std::string verdict(const TimedPlan& best, const TimedPlan& other) {
   const Seconds more = other.step_time - best.step_time;
   if (std::fabs(more.value) < 5e-4 * best.step_time.value) return fmt::format("{} takes as long", other.line);
-  return fmt::format("{} takes {} {} ({})", other.line, to_text(Seconds(std::fabs(more.value))),
-                     more.value > 0 ? "longer" : "less at layer granularity", signed_percent(more / best.step_time));
+  const bool tied = more.value > 0 && ties(best.step_time, other.step_time);
+  return fmt::format("{} takes {} {} ({}){}", other.line, to_text(Seconds(std::fabs(more.value))),
+                     more.value > 0 ? "longer" : "less at layer granularity", signed_percent(more / best.step_time),
+                     tied ? ", which the data cannot tell from a tie" : "");
 }
 
 std::string memory_sentence(const TimedPlan& best, const TimedPlan& other) {

@@ -85,9 +85,13 @@ std::vector<MachineChange> machine_changes(const Cluster& cluster) {
 }
 
 std::vector<Sensitivity> sensitivities(const Sweep& sweep, const std::vector<EvaluatedPlan>& known,
-                                       const std::vector<MachineChange>& changes, const Planner& planner) {
+                                       const std::vector<MachineChange>& changes, const Planner& planner,
+                                       const std::atomic<bool>* stop) {
   std::vector<Sensitivity> results;
-  for (const MachineChange& change : changes) results.push_back(sensitivity(sweep, known, change, planner));
+  for (const MachineChange& change : changes) {
+    if (stop != nullptr && stop->load()) break;
+    results.push_back(sensitivity(sweep, known, change, planner));
+  }
   return results;
 }
 

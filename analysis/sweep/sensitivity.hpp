@@ -1,6 +1,7 @@
 // What another machine would change: the sweep's best plan, and how long it takes.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <string>
 #include <vector>
@@ -30,7 +31,9 @@ void scale_gemm_efficiency(DeviceProfile& device, double factor);
 using Planner = std::function<SearchResult(const Sweep& sweep, const Routes& routes)>;
 
 // The plans of `known` (the best of the sweep first, then others worth trying) compete with what the planner finds.
+// Once `stop` is set the rest is left out.
 std::vector<Sensitivity> sensitivities(const Sweep& sweep, const std::vector<EvaluatedPlan>& known,
-                                       const std::vector<MachineChange>& changes, const Planner& planner = search);
+                                       const std::vector<MachineChange>& changes, const Planner& planner = search,
+                                       const std::atomic<bool>* stop = nullptr);
 
 }  // namespace trainyard

@@ -23,10 +23,10 @@ struct GridAxis {
 //   pp         divisors of what tp and cp leave of the GPUs
 //   vpp        1, and where pp > 1 every number of chunks that the layers split over
 //   schedule   1f1b, interleaved, zb-h1, zb-h2; 1f1b alone where pp is 1, as every order is then the same.
-//              all: every schedule. zb-v is planned anew for every number of micro-batches, so that a plan of it takes as
-//              long as a thousand others; gpipe and breadth-first hold more activations than 1f1b and interleaved and are
-//              never faster; dualpipe and dualpipev pay for overlapping experts with two copies of the model or its
-//              chunks
+//              all: every schedule. zb-v is planned anew for every number of micro-batches, so that a plan of it takes
+//              as long as a thousand others; gpipe and breadth-first hold more activations than 1f1b and interleaved
+//              and are never faster; dualpipe and dualpipev pay for overlapping experts with two copies of the model or
+//              its chunks
 //   ep, etp    divisors of the experts, and of tp; without experts ep is 1 and etp stays 0
 //   mbs        divisors of global_batch_size / dp up to most_micro_batch_size; all: every divisor
 // Named values are kept where they do not fit, so that their plans are counted as infeasible with the reason: all

@@ -19,7 +19,8 @@ struct WhereConstants {
 };
 
 // Names: tp pp vpp cp ep etp dp mbs gbs, m or micro_batches (0 where the GPUs are not divisible), gpus nodes
-// gpus_per_node layers. Beside arithmetic: < <= > >= == != && || ! and or not % min(…) max(…).
+// gpus_per_node layers. Beside arithmetic: < <= > >= == != && || ! and or not % min(…) max(…). As in floating point 1/0
+// is larger than any number, and what is compared with 0/0 or x % 0 does not hold.
 // One object must not be used by two threads at once.
 class WhereExpression {
  public:

@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <fstream>
 #include <iterator>
-#include <sstream>
 #include <stdexcept>
 #include <utility>
 
@@ -196,10 +196,15 @@ YamlValue read_yaml_text(const std::string& text, const std::string& name_in_mes
 YamlValue read_yaml_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) throw InputError({path, 0, 0}, "cannot open the file");
-  std::ostringstream text;
-  text << in.rdbuf();
-  if (in.bad() || text.fail()) throw InputError({path, 0, 0}, "cannot read the file", "is it a directory or empty?");
-  return read_yaml_text(text.str(), path);
+  constexpr std::size_t most_bytes = 64 << 20;  // a thousand times what anyone writes; /dev/zero has no end
+  std::string text;
+  for (std::array<char, 1 << 16> part{}; in.read(part.data(), part.size()), in.gcount() > 0;) {
+    text.append(part.data(), static_cast<std::size_t>(in.gcount()));
+    if (text.size() > most_bytes)
+      throw InputError({path, 0, 0}, fmt::format("the file is larger than {} MiB", most_bytes >> 20), "is it YAML?");
+  }
+  if (in.bad() || text.empty()) throw InputError({path, 0, 0}, "cannot read the file", "is it a directory or empty?");
+  return read_yaml_text(text, path);
 }
 
 YamlValue with_override(const YamlValue& document, const std::string& dotted_path, const std::string& yaml_text) {

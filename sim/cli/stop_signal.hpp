@@ -5,8 +5,9 @@
 
 namespace trainyard {
 
-// While it lives, the first SIGINT or SIGTERM sets the flag and does nothing else. A second SIGINT ends the process; a
-// second SIGTERM is one more request (Slurm and mpirun may send several). One at a time in a process.
+// While it lives, the first SIGINT or SIGTERM sets the flag and does nothing else. A second SIGINT, half a second later
+// or more, ends the process; a second SIGTERM is one more request (Slurm and mpirun may send several). One at a time in
+// a process.
 class StopSignal {
  public:
   StopSignal();

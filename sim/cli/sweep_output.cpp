@@ -2,10 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <system_error>
 
 #include "analysis/calibration/write_profile_yaml.hpp"
+#include "analysis/sweep/answer_text_counts.hpp"
+#include "sim/base/errors.hpp"
 #include "sim/cli/scenario_input.hpp"
 #include "sim/cli/terminal.hpp"
 
@@ -13,6 +17,15 @@ namespace trainyard {
 namespace {
 
 namespace po = boost::program_options;
+namespace fs = std::filesystem;
+
+// Before hours of simulation rather than after.
+void require_folder_of(const std::string& file) {
+  const fs::path folder = fs::absolute(file).parent_path();
+  std::error_code error;
+  if (!fs::is_directory(folder, error))
+    throw InputError({file, 0, 0}, fmt::format("cannot be written: there is no folder {}", folder.string()));
+}
 
 std::string json_with(const std::string& stored, const RunFigures& figures) {
   nlohmann::ordered_json answer = nlohmann::ordered_json::parse(stored);
@@ -23,7 +36,7 @@ std::string json_with(const std::string& stored, const RunFigures& figures) {
 
 std::string figures_text(const RunFigures& figures) {
   if (figures.plans == 0) return "";
-  return fmt::format("\n{} plans in {}: {:.0f} plans/s\n", figures.plans, to_text(figures.wall_time),
+  return fmt::format("\n{} in {}: {:.0f} plans/s\n", plans_in_words(figures.plans), to_text(figures.wall_time),
                      plans_per_second(figures));
 }
 
@@ -43,6 +56,7 @@ AnswerOutput answer_output(const po::variables_map& given) {
   const AnswerOutput output{given.count("json") != 0, text_of(given, "csv")};
   if (output.csv && output.csv->empty()) throw po::error("--csv is empty");
   if (output.csv == "-" && output.json) throw po::error("--json and --csv - both want standard output");
+  if (output.csv && output.csv != "-") require_folder_of(*output.csv);
   return output;
 }
 

@@ -63,6 +63,8 @@ RunOptions run_options(const po::variables_map& given) {
   if (const std::optional<std::string> shard = text_of(given, "shard")) options.shard = shard_from(*shard, environment);
   if (options.shard.count > 1 && !options.output)
     throw po::error("a shard is of no use without a store: give -o RESULTS.db, the same to every shard");
+  if (options.shard.count > 1 && options.answer.csv)
+    throw po::error("a shard has no answer to write: give --csv to `trainyard sweep merge`");
   options.choice = sweep_choice(given);
   std::vector<std::string> written;
   if (options.output) written.push_back(*options.output);
@@ -112,16 +114,17 @@ class SweepCall {
     if (!run_batches(routes, store, display)) return report_interrupt(store);
     if (shard) return report_shard(store);
     display.show("simulating the best plans again in more detail");
-    const std::string answer = answer_json(make_answer(sweep_, routes, store));
-    store.set_answer(answer);
+    const std::optional<SweepAnswer> answer = make_answer(sweep_, routes, store, stop_.flag());
     display.clear();
-    return print(answer);
+    if (!answer) return report_interrupt(store);
+    const std::string text = answer_json(*answer);
+    store.set_answer(text);
+    return print(text);
   }
 
  private:
   bool run_batches(const Routes& routes, ResultStore& store, ProgressDisplay& display) {
-    const StopSignal stop;
-    run_.stop = &stop.flag();
+    run_.stop = &stop_.flag();
     run_.progress = [&](const SweepProgress& now) {
       plans_ = now.plans - now.excluded;
       display.show(now);
@@ -132,25 +135,11 @@ class SweepCall {
     return finished;
   }
 
-  struct Batches {
-    std::int64_t finished = 0, all = 0;
-  };
-  Batches batches(const ResultStore& store) const {
-    const std::vector<bool> finished = store.finished_batches();
-    Batches count;
-    for (std::int64_t b = 0; b < std::ssize(finished); ++b) {
-      if (!owns(options_.shard, b)) continue;
-      ++count.all;
-      if (finished[static_cast<std::size_t>(b)]) ++count.finished;
-    }
-    return count;
-  }
-
   int report_interrupt(const ResultStore& store) const {
-    const Batches done = batches(store);
+    const ResultStore::Finished done = store.finished();
     const std::string kept = options_.output
                                  ? fmt::format("{} of {} batches are in {}; the same command goes on from there",
-                                               done.finished, done.all, path_)
+                                               done.batches, done.of, path_)
                                  : std::string("nothing was kept; -o RESULTS.db keeps what is finished");
     err_ << fmt::format("trainyard sweep: interrupted; {}\n", kept);
     return interrupted_exit_code;
@@ -183,6 +172,7 @@ class SweepCall {
   std::ostream& out_;
   std::ostream& err_;
   Clock::time_point start_ = Clock::now();
+  StopSignal stop_;
   Sweep sweep_;
   SweepRun run_;
   std::optional<TemporaryFolder> temporary_;

@@ -91,13 +91,9 @@ std::string answer_of(const std::string& path) {
 
 int report_unfinished(const std::string& path, const ResultStore& store, std::ostream& err) {
   const StoreIdentity identity = store.identity();
-  const Shard shard{identity.shard, identity.shards, ""};
-  const std::vector<bool> batches = store.finished_batches();
-  std::int64_t all = 0, finished = 0;
-  for (std::int64_t b = 0; b < std::ssize(batches); ++b)
-    if (owns(shard, b)) ++all, finished += batches[static_cast<std::size_t>(b)] ? 1 : 0;
-  err << fmt::format("{}: {} of {} batches are done, {} plans simulated", path, finished, all, store.plans());
-  if (identity.shards > 1 && finished == all)
+  const ResultStore::Finished done = store.finished();
+  err << fmt::format("{}: {} of {} batches are done, {} plans simulated", path, done.batches, done.of, store.plans());
+  if (identity.shards > 1 && done.batches == done.of)
     err << fmt::format("; shard {} of {}: `trainyard sweep merge` joins them all\n", identity.shard, identity.shards);
   else
     err << "; the command that began it goes on from there\n";

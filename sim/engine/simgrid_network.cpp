@@ -11,8 +11,10 @@
 //   NaN, zero and negative numbers are accepted          checked before it sees them
 //   one engine per process                               checked; an engine is replaced when its network is gone
 //   another thread's run() loses completions             checked
+//   Ctrl-C becomes its own, which says nothing           the handler from before is put back
 //   the clock is never set back, so that rounding        every run starts at a whole second between 2^20 and 2^21,
 //   would depend on what ran before                      where the clock's grid is 2^-32 s throughout
+#include <signal.h>
 #include <xbt/log.h>
 #include <simgrid/kernel/Timer.hpp>
 #include <simgrid/kernel/resource/NetworkModelIntf.hpp>
@@ -128,7 +130,10 @@ class SimGridNetwork final : public SharedNetwork {
     static std::string name = "trainyard";
     int argc = 1;
     char* arguments[] = {name.data(), nullptr};
+    struct sigaction on_interrupt {};
+    sigaction(SIGINT, nullptr, &on_interrupt);
     current = std::make_unique<s4u::Engine>(&argc, arguments);
+    sigaction(SIGINT, &on_interrupt, nullptr);
     engine_ = current.get();
     if (std::exchange(configured, true)) return;
     xbt_log_control_set("root.thres:critical");

@@ -7,6 +7,7 @@
 #include "analysis/sweep/placement_worth.hpp"
 #include "analysis/sweep/ranked_plans.hpp"
 #include "analysis/sweep/sensitivity.hpp"
+#include "analysis/sweep/tied_plans.hpp"
 #include "models/operator_cost.hpp"
 #include "sim/plan/plan_yaml.hpp"
 

@@ -29,7 +29,8 @@ inline SweepCounts built_counts() {
   SweepCounts counts;
   counts.excluded = 4'312;
   counts.infeasible = 900'000;
-  counts.infeasible_reasons = {{"tp: heads", 600'000}, {"pp: layers", 300'000}};
+  counts.infeasible_reasons = {{"heads are not divisible by tensor_model_parallel_size", 600'000},
+                               {"layers do not split over pipeline_model_parallel_size", 300'000}};
   counts.out_of_memory = 200'000;
   counts.same_placement = 50'000;
   counts.pruned = 40'000;

@@ -112,6 +112,35 @@ TEST_CASE("where nothing is feasible the exit code is 3 and the answer says why"
   CHECK(answer.at("excluded") == answer.at("enumerated"));
 }
 
+TEST_CASE("where conditions leave nothing the text says so, and offers no other machine") {
+  const ProcessResult result = sweep({"tiny", "--set", "where=tp > 1000"});
+  CHECK(result.exit_code == 3);
+  CHECK_THAT(result.out, Contains("`where` leaves none of the 2 592 plans") && !Contains("another machine"));
+}
+
+TEST_CASE("the arguments for Megatron are read back as the plan") {
+  const SweepFolder folder;
+  const json answer =
+      json::parse(sweep({"tiny", "--set", "space.tp=2", "--set", "space.pp=2", "--top", "1", "--json"}).out);
+  const json& launch = answer.at("launch_arguments").at(0);
+  REQUIRE(launch.at("framework") == "Megatron-LM");
+  const std::string script =
+      folder.file("train.sh",
+                  "torchrun --nproc_per_node 8 pretrain_gpt.py --num-layers 12 --hidden-size 768 "
+                  "--num-attention-heads 12 --max-position-embeddings 1024 " +
+                      launch.at("text").get<std::string>());
+  const ProcessResult imported = run_process({TRAINYARD_BINARY, "import", "megatron-args", script});
+  INFO(launch.at("text") << imported.err);
+  REQUIRE(imported.exit_code == 0);
+  CHECK_THAT(imported.out, Contains("tensor_model_parallel_size: 2") && Contains("global_batch_size: 32"));
+  for (const json& setting : answer.at("best").at(0).at("plan").at("settings")) {
+    const std::string text = setting.get<std::string>();  // "plan.data_parallel=zero1"
+    const std::size_t equals = text.find('=');
+    const std::string key = text.substr(5, equals - 5);
+    if (key != "data_parallel_size") CHECK_THAT(imported.out, Contains(key + ": " + text.substr(equals + 1)));
+  }
+}
+
 TEST_CASE("every subcommand's help ends with an example") {
   for (const Words& args :
        {Words{"--help"}, Words{"merge", "--help"}, Words{"show", "-h"}, Words{"submit", "--help"}}) {

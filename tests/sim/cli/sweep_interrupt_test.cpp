@@ -22,11 +22,14 @@ namespace {
 using Catch::Contains;
 using Words = std::vector<std::string>;
 
-// A sweep of some minutes, started and left running.
+const Words some_minutes = {"gpt3-175b-64xa100", "--no-prune"};
+
+// A sweep that is started and left running.
 class BackgroundSweep {
  public:
-  explicit BackgroundSweep(const std::string& store, const std::string& messages) {
-    Words words = {TRAINYARD_BINARY, "sweep", "gpt3-175b-64xa100", "--no-prune", "--jobs", "1", "-o", store};
+  BackgroundSweep(const std::string& store, const std::string& messages, const Words& what = some_minutes) {
+    Words words = {TRAINYARD_BINARY, "sweep", "--jobs", "1", "-o", store};
+    words.insert(words.end(), what.begin(), what.end());
     std::vector<char*> pointers;
     for (std::string& word : words) pointers.push_back(word.data());
     pointers.push_back(nullptr);
@@ -44,6 +47,7 @@ class BackgroundSweep {
   BackgroundSweep(const BackgroundSweep&) = delete;
   BackgroundSweep& operator=(const BackgroundSweep&) = delete;
 
+  void send(int signal) const { kill(child_, signal); }
   // The status as waitpid gives it.
   int finish(int signal) {
     kill(child_, signal);
@@ -99,6 +103,45 @@ TEST_CASE("Ctrl-C and SIGTERM end a sweep with what was finished kept") {
     CHECK(shown.out.empty());
     CHECK_THAT(shown.err, Contains("batches are done"));
   }
+}
+
+TEST_CASE("Ctrl-C while the best plans are simulated again keeps every batch, and the sweep goes on there") {
+  const SweepFolder folder;
+  const std::string store = folder / "results.db", messages = folder / "messages";
+  const Words many = {"tiny", "--top", "1000"};
+  BackgroundSweep running(store, messages, many);
+  const auto all_done = [&] {
+    try {
+      const ResultStore::Finished done = ResultStore::read(store).finished();
+      return done.of > 0 && done.batches == done.of;
+    } catch (const StoreError&) {
+      return false;  // not made yet
+    }
+  };
+  while (!all_done() && running.runs()) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  REQUIRE(running.runs());
+  const int status = running.finish(SIGINT);
+  INFO(text_of(messages));
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 130);
+  CHECK_THAT(text_of(messages), Contains("interrupted") && Contains("goes on from there"));
+  CHECK(all_done());
+  CHECK(sweep({"show", store}).exit_code == 1);
+  CHECK(sweep({"tiny", "--top", "1000", "-o", store}).exit_code == 0);
+}
+
+// As `timeout` does, which signals the process and then its group.
+TEST_CASE("an interrupt that comes twice at once is one") {
+  const SweepFolder folder;
+  const std::string store = folder / "results.db", messages = folder / "messages";
+  BackgroundSweep running(store, messages);
+  wait_for_a_batch(running, store);
+  REQUIRE(running.runs());
+  running.send(SIGINT);
+  const int status = running.finish(SIGINT);
+  INFO(text_of(messages));
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 130);
 }
 
 TEST_CASE("a killed sweep leaves a store that goes on") {

@@ -41,7 +41,14 @@ TEST_CASE("a shard that cannot be is a usage error") {
   for (const char* text : {"2/2", "-1/2", "1", "0/0", "a/b", "1/2/3", "", "0/99999999999999999999"})
     check_usage_error({"tiny", "-o", folder / "r.db", "--shard", text}, "shard");
   check_usage_error({"tiny", "--shard", "0/2"}, "give -o RESULTS.db");
+  check_usage_error({"tiny", "--shard", "0/2", "-o", folder / "r.db", "--csv", folder / "r.csv"}, "sweep merge");
   CHECK(fs::is_empty(folder.path()));
+}
+
+TEST_CASE("a table that has no place is refused before the plans are simulated") {
+  const SweepFolder folder;
+  check_usage_error({"tiny", "-o", folder / "r.db", "--csv", folder / "none/best.csv"}, "no folder");
+  CHECK_FALSE(fs::exists(folder / "r.db"));
 }
 
 TEST_CASE("stores that are none, or of another sweep, fail with what to do") {
