@@ -5,11 +5,12 @@
 #include <utility>
 
 #include "analysis/communication_table.hpp"
+#include "analysis/compute_gaps.hpp"
 
 namespace trainyard {
 namespace {
 
-constexpr double time_resolution = 1e-12;  // seconds; below it two times are the same
+constexpr double time_resolution = ComputeGaps::time_resolution;
 
 // From a kind's first compute to its last end.
 Span window_of(const RankKind& kind, const std::vector<Span>& spans) {
@@ -35,6 +36,8 @@ class KindWalk {
         exposed_of_work_(exposed_of_work) {}
 
   Breakdown run(Seconds step_time, bool own_window) {
+    const ComputeGaps gaps(program_, kind_, spans_);
+    const auto visit = [this](Seconds from, Seconds to, int id) { spend(to - from, id); };
     Seconds free = own_window ? window_of(kind_, spans_).start : Seconds(0);
     const Seconds begin = free;
     int final_id = -1;
@@ -46,11 +49,11 @@ class KindWalk {
       }
       if (kind_.instructions[i].stream != Stream::compute) continue;
       if (spans_[i].start.value - free.value > time_resolution)
-        attribute_gap(static_cast<int>(i), free, spans_[i].start);
+        gaps.before(static_cast<int>(i), free, spans_[i].start, visit);
       add_compute(kind_.instructions[i], spans_[i].end - spans_[i].start);
       free = spans_[i].end;
     }
-    if (final_id >= 0 && final_end.value > free.value + time_resolution) attribute_transfer(final_id, free, final_end);
+    if (final_id >= 0 && final_end.value > free.value + time_resolution) gaps.during(final_id, free, final_end, visit);
     b_.bubble += step_time - (std::max(free, final_end) - begin);
     return b_;
   }
@@ -76,70 +79,11 @@ class KindWalk {
     b_.other += p.host;
   }
 
-  // When everything that an instruction comes after had ended.
-  Seconds ready(int id) const {
-    const Instruction& i = kind_.instructions[static_cast<std::size_t>(id)];
-    Seconds latest{};
-    for (int a = 0; a < i.after_count; ++a)
-      latest = std::max(latest, spans_[kind_.after[static_cast<std::size_t>(i.after_begin + a)].index()].end);
-    const int previous = previous_of_stream(id);
-    return previous < 0 ? latest : std::max(latest, spans_[static_cast<std::size_t>(previous)].end);
-  }
-  // A collective among equals, in which a rank that waits for a slower peer sits inside the call.
-  bool waits_inside(const Instruction& i) const {
-    const auto* c = std::get_if<Collective>(&program_.works[static_cast<std::size_t>(i.work)]);
-    return c != nullptr && c->parties == 1 && c->group != CommGroup::none;
-  }
-
-  // The dependency that ended last before `limit`, or -1.
-  int gate(int id, Seconds limit) const {
-    const Instruction& i = kind_.instructions[static_cast<std::size_t>(id)];
-    int best = -1;
-    const auto consider = [&](int candidate) {
-      if (candidate < 0) return;
-      if (kind_.instructions[static_cast<std::size_t>(candidate)].stream == Stream::compute) return;
-      if (spans_[static_cast<std::size_t>(candidate)].end.value > limit.value + time_resolution) return;
-      if (best < 0 || spans_[static_cast<std::size_t>(candidate)].end > spans_[static_cast<std::size_t>(best)].end)
-        best = candidate;
-    };
-    for (int a = 0; a < i.after_count; ++a) consider(kind_.after[static_cast<std::size_t>(i.after_begin + a)].value);
-    if (i.stream != Stream::compute) consider(previous_of_stream(id));
-    return best;
-  }
-
-  int previous_of_stream(int id) const {
-    const Stream stream = kind_.instructions[static_cast<std::size_t>(id)].stream;
-    do --id;
-    while (id >= 0 && kind_.instructions[static_cast<std::size_t>(id)].stream != stream);
-    return id;
-  }
-
-  void attribute_gap(int id, Seconds from, Seconds to) {
-    const int cause = gate(id, to);
-    if (cause < 0 || spans_[static_cast<std::size_t>(cause)].end <= from) {
-      b_.bubble += to - from;
-      return;
-    }
-    b_.bubble += to - spans_[static_cast<std::size_t>(cause)].end;
-    attribute_transfer(cause, from, spans_[static_cast<std::size_t>(cause)].end);
-  }
-
-  // [from, to] ends with instruction `id`: its own part is exposed, what precedes it is attributed to what it waited
-  // for.
-  void attribute_transfer(int id, Seconds from, Seconds to) {
-    while (to.value - from.value > time_resolution) {
-      const Instruction& i = kind_.instructions[static_cast<std::size_t>(id)];
-      const Seconds begun = waits_inside(i) ? ready(id) : spans_[static_cast<std::size_t>(id)].start;
-      const Seconds start = std::max(from, std::min(to, begun));
-      expose(i, to - start);
-      to = start;
-      const int before = gate(id, to);
-      if (before < 0 || spans_[static_cast<std::size_t>(before)].end <= from) break;
-      b_.bubble += to - spans_[static_cast<std::size_t>(before)].end;
-      to = spans_[static_cast<std::size_t>(before)].end;
-      id = before;
-    }
-    b_.bubble += std::max(Seconds(0), to - from);
+  void spend(Seconds time, int id) {
+    if (id == ComputeGaps::bubble)
+      b_.bubble += time;
+    else
+      expose(kind_.instructions[static_cast<std::size_t>(id)], time);
   }
 
   void expose(const Instruction& i, Seconds time) {

@@ -9,8 +9,6 @@
 #include "models/collective_cost.hpp"
 
 namespace trainyard {
-namespace {
-
 Axis axis_of(LayerGroup group) {
   switch (group) {
     case LayerGroup::tp:
@@ -25,10 +23,12 @@ Axis axis_of(LayerGroup group) {
   return Axis::tp;
 }
 
-std::string purpose_of(Axis axis) {
+std::string_view layer_purpose(Axis axis) {
   if (axis == Axis::cp) return "keys and values";
   return axis == Axis::ep ? "tokens" : "activations";
 }
+
+namespace {
 
 // The collectives of one axis inside the segments.
 struct LayerTraffic {
@@ -58,7 +58,7 @@ class CommunicationTable {
       line.count = static_cast<std::int64_t>(static_cast<double>(line.count) / kinds_ + 0.5);
       line.busy *= 1.0 / kinds_;
       line.exposed *= 1.0 / kinds_;
-      if (line.purpose == purpose_of(line.axis) && layers_.contains(line.axis))
+      if (line.purpose == layer_purpose(line.axis) && layers_.contains(line.axis))
         line.exposed = exposed_of(mean, line.axis);
       lines.push_back(line);
     }
@@ -136,13 +136,13 @@ class CommunicationTable {
     const LayerCollective& largest = *traffic->second.largest;
     const std::vector<Tier>& tiers = tiers_of(largest);
     CommunicationLine*& known = layer_lines_[static_cast<std::size_t>(axis)];
-    if (known == nullptr) known = &lines_[{axis, purpose_of(axis)}];
+    if (known == nullptr) known = &lines_[{axis, std::string(layer_purpose(axis))}];
     CommunicationLine& line = *known;
     line.count += uses * p.collectives;
     line.busy += static_cast<double>(uses) * p.busy;
     if (line.bytes.value > 0) return;
     line.axis = axis;
-    line.purpose = purpose_of(axis);
+    line.purpose = layer_purpose(axis);
     line.group_size = group_size(tiers);
     line.collective = traffic->second.collectives;
     line.bytes = largest.bytes;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "analysis/step_result.hpp"
@@ -10,6 +11,10 @@
 #include "sim/program/step_program.hpp"
 
 namespace trainyard {
+
+// The line that collectives inside a layer are part of.
+Axis axis_of(LayerGroup group);
+std::string_view layer_purpose(Axis axis);  // "activations", "keys and values", "tokens"
 
 // Of the average rank. `exposed` is the exposed time of each work outside the segments, `mean` the average breakdown,
 // `uses` are work_uses(program).

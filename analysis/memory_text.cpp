@@ -90,7 +90,8 @@ std::string memory_text(const Job& job, const Plan& resolved, const MemoryLedger
   std::string text = fmt::format("{} on {}\n  {}\n\n", painted(job.model.name, Ink::strong, style), job.cluster.name,
                                  wrapped(plan_line(resolved), style.width - 2, "  "));
   text += fmt::format("{}\n\n", painted(memory_verdict(ledger), ledger.fits ? Ink::good : Ink::bad, style));
-  text += fmt::format("Memory per GPU at its peak, GiB\n{}", memory_section(ledger, style));
+  text +=
+      fmt::format("Memory per GPU at its peak, GiB\n{}", memory_section(ledger, style)) + memory_bars(ledger, style);
   return finished(std::move(text), style);
 }
 

@@ -51,6 +51,15 @@ TEST_CASE("stages and memory rows that look alike share a line") {
   CHECK_THAT(memory_section(step.result.memory, plain), Contains("▸   0–1"));
 }
 
+TEST_CASE("the report draws what every stage does when, and who holds its memory") {
+  const std::string text = report();
+  CHECK_THAT(text, Contains("What each pipeline stage does when"));
+  CHECK_THAT(text, Contains("│  40.0 %"));  // stage 0 waits from 2 to 6 of 10 ms
+  // The pipeline stands above the table of its stages, the bars of memory below that of its owners.
+  CHECK(text.find("╷  bubble") < text.find("Pipeline stages"));
+  CHECK(text.find("╌ reserved") > text.find("peak in the backward of micro-batch 0"));
+}
+
 TEST_CASE("the diagnosis proposes the first experiment with its effect and tells what does not fit") {
   const std::string text = report();
   CHECK_THAT(text, Contains("bound by      pipeline"));

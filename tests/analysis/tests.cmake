@@ -14,3 +14,7 @@ trainyard_test(microbench_test
 trainyard_test(collective_table_test
   SOURCES analysis/collective_table_test.cpp analysis/nccl_tests_arguments_test.cpp
   LINKS trainyard_analysis trainyard_calibration nlohmann_json::nlohmann_json)
+trainyard_test(pipeline_picture_test
+  SOURCES analysis/pipeline_picture_test.cpp analysis/pipeline_text_test.cpp
+  LINKS trainyard_hand_built_step)
+trainyard_test(link_load_test SOURCES analysis/link_load_test.cpp LINKS trainyard_hand_built_step)
