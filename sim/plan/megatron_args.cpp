@@ -143,8 +143,11 @@ void MegatronReader::read_virtual_stages(std::int64_t extra_layers) {
 
 void MegatronReader::read_overlap() {
   Plan& plan = import_.plan;
-  plan.overlap_grad_reduce = flags_.given("--overlap-grad-reduce");
-  plan.overlap_param_gather = flags_.given("--overlap-param-gather");
+  const bool grad_reduce = flags_.given("--overlap-grad-reduce"), param_gather = flags_.given("--overlap-param-gather");
+  if (plan.data_parallel_kind != DataParallelKind::fsdp) {  // which overlaps by itself
+    plan.overlap_grad_reduce = grad_reduce;
+    plan.overlap_param_gather = param_gather;
+  }
   // Megatron-LM overlaps the pipeline's sends unless told otherwise, but only in the interleaved schedule.
   const bool no_overlap_p2p = flags_.given("--no-overlap-p2p-communication");
   plan.overlap_p2p = plan.virtual_stages > 1 && !no_overlap_p2p;

@@ -15,6 +15,9 @@ void add_schedule(const Plan& plan, Settings& settings) {
   if (plan.placement != PlacementKind::packed) settings.push_back("placement " + name(plan.placement));
   if (plan.virtual_stages <= 1 && plan.overlap_p2p.value_or(false))
     settings.emplace_back("overlap_p2p_comm true without virtual stages");
+  const bool sharded = plan.data_parallel_kind != DataParallelKind::ddp;
+  if (sharded && plan.overlap_param_gather.value_or(false) && !plan.overlap_grad_reduce.value_or(true))
+    settings.emplace_back("overlap_param_gather without overlap_grad_reduce");
 }
 
 void add_sharding(const Plan& plan, Settings& settings) {

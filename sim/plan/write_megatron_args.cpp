@@ -163,8 +163,12 @@ std::string data_parallel_args(const Plan& plan) {
   }
   if (optimizer_instances(plan) > 1)
     args.push_back(fmt::format("--num-distributed-optimizer-instances {}", optimizer_instances(plan)));
-  if (plan.overlap_grad_reduce.value_or(false)) args.emplace_back("--overlap-grad-reduce");
-  if (plan.overlap_param_gather.value_or(false)) args.emplace_back("--overlap-param-gather");
+  // FSDP2 overlaps by itself. Megatron refuses --overlap-param-gather where it gathers none, or without the other flag.
+  const bool torch_fsdp2 = plan.data_parallel_kind == DataParallelKind::fsdp;
+  const bool gathers = !torch_fsdp2 && plan.data_parallel_kind != DataParallelKind::ddp;
+  const bool overlaps = plan.overlap_grad_reduce.value_or(false) && !torch_fsdp2;
+  if (overlaps) args.emplace_back("--overlap-grad-reduce");
+  if (overlaps && gathers && plan.overlap_param_gather.value_or(false)) args.emplace_back("--overlap-param-gather");
   if (plan.grad_reduce_type == DataType::fp32) args.emplace_back("--accumulate-allreduce-grads-in-fp32");
   if (plan.grad_reduce_type == DataType::bf16) args.emplace_back("--grad-reduce-in-bf16");
   if (plan.virtual_stages > 1 && plan.overlap_p2p == false) args.emplace_back("--no-overlap-p2p-communication");

@@ -355,8 +355,11 @@ TEST_CASE("written arguments read back as the same plan") {
             plan.data_parallel_kind = kind;
             plan.recompute = recompute;
             plan.sequence_parallel = bits & 1;
-            plan.overlap_grad_reduce = (bits & 2) != 0;
-            plan.overlap_param_gather = (bits & 4) != 0;
+            const bool gathers = kind != DataParallelKind::ddp;
+            if (kind != DataParallelKind::fsdp) {
+              plan.overlap_grad_reduce = (bits & 2) != 0;
+              plan.overlap_param_gather = (bits & 6) == 6 && gathers;
+            }
             plan.overlap_p2p = vpp > 1 && (bits & 8) != 0;
             plan.tp_comm_overlap = (bits & 16) != 0;
             if (bits & 1) plan.grad_reduce_type = bits & 2 ? DataType::fp32 : DataType::bf16;
