@@ -88,12 +88,17 @@ std::string owners_text(const MemoryPoint& point) {
 
 Bytes MemoryPoint::total() const { return sum(held); }
 
+StageMemoryCurve memory_curve(const StepProgram& program, const Timeline& timeline, std::size_t list,
+                              const Profile& profile) {
+  return curve_of(program, program.kinds[kind_of_list(timeline, list)], timeline.spans[list],
+                  profile.device.blas_workspace);
+}
+
 std::vector<StageMemoryCurve> memory_curves(const StepProgram& program, const Timeline& timeline,
                                             const Profile& profile) {
   std::vector<StageMemoryCurve> curves;
   for (std::size_t k = 0; k < program.kinds.size(); ++k)
-    curves.push_back(
-        curve_of(program, program.kinds[k], timeline.spans[list_of_kind(timeline, k)], profile.device.blas_workspace));
+    curves.push_back(memory_curve(program, timeline, list_of_kind(timeline, k), profile));
   return curves;
 }
 

@@ -26,6 +26,9 @@ struct StageMemoryCurve {
   const MemoryPoint& at_peak() const { return points[peak]; }
 };
 
+// Of one list of the timeline.
+StageMemoryCurve memory_curve(const StepProgram& program, const Timeline& timeline, std::size_t list,
+                              const Profile& profile);
 // One curve per rank kind.
 std::vector<StageMemoryCurve> memory_curves(const StepProgram& program, const Timeline& timeline,
                                             const Profile& profile);

@@ -17,9 +17,9 @@ struct ShownRank {
   friend bool operator==(const ShownRank&, const ShownRank&) = default;
 };
 
-// "stages": one per pipeline stage (of an engine that tells ranks of a stage apart, the one that ends last); "all": every
-// rank; else numbers and ranges such as "0,8,16-23", ascending once each. Throws InputError, naming `where`, for what is
-// none of these or names a rank that the job does not have.
+// "stages": one per pipeline stage (of an engine that tells ranks of a stage apart, the one that ends last); "all":
+// every rank; else numbers and ranges such as "0,8,16-23", ascending once each. Throws InputError, naming `where`, for
+// what is none of these or names a rank that the job does not have.
 std::vector<ShownRank> shown_ranks(std::string_view text, const SimulatedStep& step, const std::string& where);
 
 }  // namespace trainyard

@@ -6,11 +6,14 @@
 #include <ostream>
 #include <utility>
 
-#include "analysis/trace/exporters.hpp"
+#include "analysis/calibration/write_profile_yaml.hpp"
 #include "analysis/placement/resolve_placement.hpp"
+#include "analysis/report/report.hpp"
 #include "analysis/report_json.hpp"
 #include "analysis/report_text.hpp"
 #include "analysis/simulate.hpp"
+#include "analysis/trace/exporters.hpp"
+#include "analysis/trace/kineto_trace.hpp"
 #include "sim/cli/scenario_input.hpp"
 #include "sim/cli/terminal.hpp"
 
@@ -29,6 +32,9 @@ struct SimulateOptions {
   bool experiments = true;
   std::optional<std::string> trace;
   const Exporter* exporter = nullptr;  // of `trace`
+  std::optional<std::string> report;
+  std::string trace_ranks;
+  std::optional<std::string> kineto;  // a folder
 };
 
 CommandSyntax syntax() {
@@ -48,7 +54,13 @@ CommandSyntax syntax() {
       "granularity", po::value<std::string>()->value_name("NAME"),
       "what an instruction is: block, layer or operator (block; operator where every rank is simulated)")(
       "trace", po::value<std::string>()->value_name("FILE"), formats.c_str())(
-      "no-experiments", "diagnose without simulating the candidate changes");
+      "report", po::value<std::string>()->value_name("FILE.html"), "write a report to share: one self-contained page")(
+      "trace-ranks", po::value<std::string>()->default_value("stages")->value_name("RANKS"),
+      "ranks that the timeline shows: stages (one of each), all, or a list such as 0,8,16-23")(
+      "trace-kineto", po::value<std::string>()->value_name("DIR"),
+      "write a file per shown rank as PyTorch's profiler would have, for Holistic Trace Analysis and compare; without "
+      "--granularity every operator is an instruction")("no-experiments",
+                                                        "diagnose without simulating the candidate changes");
   return s;
 }
 
@@ -65,12 +77,13 @@ EngineChoice engine_from(const std::string& text) {
   throw po::error(fmt::format("--engine is analytic or fluid, not '{}'", text));
 }
 
-// Inside a block communication is not seen: where ranks differ, or share, every operator is an instruction.
+// Inside a block communication and kernels are not seen: where ranks differ, or share, or kernels are asked for, every
+// operator is an instruction.
 Granularity granularity_of(const SimulateOptions& options, const Job& job) {
   if (options.granularity) return *options.granularity;
   const bool every_rank =
       options.engine.kind == EngineKind::fluid || options.engine.every_rank || job.cluster.stragglers.any();
-  return every_rank ? Granularity::operator_ : Granularity::block;
+  return every_rank || options.kineto ? Granularity::operator_ : Granularity::block;
 }
 
 const Exporter* exporter_of(const std::string& path) {
@@ -95,6 +108,12 @@ std::optional<SimulateOptions> parse(const std::vector<std::string>& args, std::
   options.experiments = given->count("no-experiments") == 0;
   options.trace = text_of(*given, "trace");
   if (options.trace) options.exporter = exporter_of(*options.trace);
+  options.report = text_of(*given, "report");
+  if (options.report && options.report->empty()) throw po::error("--report is empty");
+  options.trace_ranks = (*given)["trace-ranks"].as<std::string>();
+  options.kineto = text_of(*given, "trace-kineto");
+  if (!options.trace && !options.kineto && !(*given)["trace-ranks"].defaulted())
+    throw po::error("--trace-ranks needs --trace FILE or --trace-kineto DIR");
   return options;
 }
 
@@ -112,7 +131,12 @@ int simulate_command(const std::vector<std::string>& args, std::istream&, std::o
   SimulatedStep step = simulate_step(job, routes, granularity_of(*options, job), options->engine);
   step.result.placement = chosen.gain;
   if (options->experiments) step.result = diagnosed(job, routes, std::move(step.result));
-  if (options->exporter != nullptr) options->exporter->write(*options->trace, job, step);
+  if (options->exporter != nullptr)
+    export_trace(*options->exporter, *options->trace, job, step,
+                 shown_ranks(options->trace_ranks, step, "--trace-ranks"));
+  if (options->kineto)
+    write_kineto_traces(*options->kineto, job, step, shown_ranks(options->trace_ranks, step, "--trace-ranks"));
+  if (options->report) write_whole_file(*options->report, step_report_html(job, step));
   out << (options->json ? report_json(job, step) : report_text(job, step, style_of(out)));
   return step.result.memory.fits ? 0 : infeasible_exit_code;
 }

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "analysis/calibration/write_profile_yaml.hpp"
+#include "analysis/report/report.hpp"
 #include "analysis/sweep/answer_text_counts.hpp"
 #include "sim/base/errors.hpp"
 #include "sim/cli/scenario_input.hpp"
@@ -46,24 +47,34 @@ double plans_per_second(const RunFigures& figures) {
   return figures.wall_time.value > 0 ? static_cast<double>(figures.plans) / figures.wall_time.value : 0;
 }
 
+std::vector<std::string> AnswerOutput::files() const {
+  std::vector<std::string> written;
+  if (csv && *csv != "-") written.push_back(*csv);
+  if (report) written.push_back(*report);
+  return written;
+}
+
 void add_answer_options(CommandSyntax& syntax) {
   syntax.option()("json", "the answer as one JSON object instead of text")(
       "csv", po::value<std::string>()->value_name("FILE"),
-      "write the best plans and the Pareto front as a table; - is standard output, instead of text");
+      "write the best plans and the Pareto front as a table; - is standard output, instead of text")(
+      "report", po::value<std::string>()->value_name("FILE.html"), "write a report to share: one self-contained page");
 }
 
 AnswerOutput answer_output(const po::variables_map& given) {
-  const AnswerOutput output{given.count("json") != 0, text_of(given, "csv")};
+  const AnswerOutput output{given.count("json") != 0, text_of(given, "csv"), text_of(given, "report")};
+  if (output.report && output.report->empty()) throw po::error("--report is empty");
   if (output.csv && output.csv->empty()) throw po::error("--csv is empty");
   if (output.csv == "-" && output.json) throw po::error("--json and --csv - both want standard output");
-  if (output.csv && output.csv != "-") require_folder_of(*output.csv);
+  for (const std::string& file : output.files()) require_folder_of(file);
   return output;
 }
 
-int print_answer(const std::string& stored, const AnswerOutput& output, const std::optional<RunFigures>& figures,
-                 std::ostream& out) {
+int print_answer(const std::string& stored, const ResultStore& store, const AnswerOutput& output,
+                 const std::optional<RunFigures>& figures, std::ostream& out) {
   const SweepAnswer answer = answer_from_json(stored);
   if (output.csv && *output.csv != "-") write_whole_file(*output.csv, answer_csv(answer));
+  if (output.report) write_whole_file(*output.report, sweep_report_html(answer, store.fastest(most_plans_shown)));
   if (output.csv == "-")
     out << answer_csv(answer);
   else if (output.json)

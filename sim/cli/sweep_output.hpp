@@ -4,8 +4,10 @@
 #include <iosfwd>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "analysis/sweep/answer.hpp"
+#include "analysis/sweep/result_store.hpp"
 #include "sim/base/units.hpp"
 #include "sim/cli/command_syntax.hpp"
 
@@ -21,15 +23,18 @@ double plans_per_second(const RunFigures& figures);
 
 struct AnswerOutput {
   bool json = false;
-  std::optional<std::string> csv;  // a file, or - for standard output in place of the text
+  std::optional<std::string> csv;          // a file, or - for standard output in place of the text
+  std::optional<std::string> report;       // a file
+  std::vector<std::string> files() const;  // that are written
 };
 
-// --json and --csv.
+// --json, --csv and --report.
 void add_answer_options(CommandSyntax& syntax);
 AnswerOutput answer_output(const boost::program_options::variables_map& given);
 
 // Prints the answer, `stored` as answer_json wrote it, and returns the exit code: 3 if nothing is feasible and fits.
-int print_answer(const std::string& stored, const AnswerOutput& output, const std::optional<RunFigures>& figures,
-                 std::ostream& out);
+// `store` holds the plans behind it, which the report shows.
+int print_answer(const std::string& stored, const ResultStore& store, const AnswerOutput& output,
+                 const std::optional<RunFigures>& figures, std::ostream& out);
 
 }  // namespace trainyard

@@ -63,12 +63,11 @@ RunOptions run_options(const po::variables_map& given) {
   if (const std::optional<std::string> shard = text_of(given, "shard")) options.shard = shard_from(*shard, environment);
   if (options.shard.count > 1 && !options.output)
     throw po::error("a shard is of no use without a store: give -o RESULTS.db, the same to every shard");
-  if (options.shard.count > 1 && options.answer.csv)
-    throw po::error("a shard has no answer to write: give --csv to `trainyard sweep merge`");
+  if (options.shard.count > 1 && (options.answer.csv || options.answer.report))
+    throw po::error("a shard has no answer to write: give --csv and --report to `trainyard sweep merge`");
   options.choice = sweep_choice(given);
-  std::vector<std::string> written;
+  std::vector<std::string> written = options.answer.files();
   if (options.output) written.push_back(*options.output);
-  if (options.answer.csv && options.answer.csv != "-") written.push_back(*options.answer.csv);
   require_separate_files({options.choice.file}, written);
   return options;
 }
@@ -108,7 +107,7 @@ class SweepCall {
   int operator()() {
     ResultStore store = ResultStore::open(path_, store_identity(sweep_, run_, options_.choice.profile));
     const bool shard = options_.shard.count > 1;
-    if (const std::optional<std::string> known = store.answer(); known && !shard) return print(*known);
+    if (const std::optional<std::string> known = store.answer(); known && !shard) return print(*known, store);
     const Routes routes(sweep_.job.cluster);
     ProgressDisplay display(err_, progress_kind(err_, options_.quiet), progress_style(err_));
     if (!run_batches(routes, store, display)) return report_interrupt(store);
@@ -119,7 +118,7 @@ class SweepCall {
     if (!answer) return report_interrupt(store);
     const std::string text = answer_json(*answer);
     store.set_answer(text);
-    return print(text);
+    return print(text, store);
   }
 
  private:
@@ -166,7 +165,9 @@ class SweepCall {
   RunFigures figures() const {
     return {.wall_time = Seconds(std::chrono::duration<double>(Clock::now() - start_).count()), .plans = plans_};
   }
-  int print(const std::string& answer) const { return print_answer(answer, options_.answer, figures(), out_); }
+  int print(const std::string& answer, const ResultStore& store) const {
+    return print_answer(answer, store, options_.answer, figures(), out_);
+  }
 
   const RunOptions& options_;
   std::ostream& out_;

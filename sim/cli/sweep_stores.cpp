@@ -109,11 +109,12 @@ int sweep_merge(const std::vector<std::string>& args, std::ostream& out, std::os
   const std::optional<std::string> path = output_of(*given);
   if (!path) throw po::error("--output is missing");
   const std::vector<std::string> shards = stores_of(*given, *path);
-  std::vector<std::string> written = {*path};
-  if (output.csv && output.csv != "-") written.push_back(*output.csv);
+  std::vector<std::string> written = output.files();
+  written.push_back(*path);
   require_separate_files(shards, written);
   merge_stores(shards, *path);
-  return print_answer(answer_of(*path), output, std::nullopt, out);
+  const std::string answer = answer_of(*path);
+  return print_answer(answer, ResultStore::read(*path), output, std::nullopt, out);
 }
 
 int sweep_show(const std::vector<std::string>& args, std::ostream& out, std::ostream& err) {
@@ -121,10 +122,10 @@ int sweep_show(const std::vector<std::string>& args, std::ostream& out, std::ost
   if (!given) return 0;
   const AnswerOutput output = answer_output(*given);
   const std::string path = (*given)["RESULTS.db"].as<std::string>();
-  if (output.csv && output.csv != "-") require_separate_files({path}, {*output.csv});
+  require_separate_files({path}, output.files());
   const ResultStore store = ResultStore::read(path);
   const std::optional<std::string> answer = store.answer();
-  return answer ? print_answer(*answer, output, std::nullopt, out) : report_unfinished(path, store, err);
+  return answer ? print_answer(*answer, store, output, std::nullopt, out) : report_unfinished(path, store, err);
 }
 
 }  // namespace trainyard

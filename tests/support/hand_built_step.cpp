@@ -1,5 +1,7 @@
 #include "tests/support/hand_built_step.hpp"
 
+#include <map>
+
 namespace trainyard::testing {
 namespace {
 
@@ -153,6 +155,20 @@ Job hand_built_job() {
   job.profile.stack.name = "megatron";
   job.profile.device.provenance = {{"gemm.sustained", "0.8", "public GEMM tables", 3, "5.9 % MAPE"}};
   return job;
+}
+
+SimulatedStep connected_step() {
+  SimulatedStep step = hand_built_step();
+  const auto wait = [&](std::size_t stage, std::size_t instruction, int before) {
+    RankKind& kind = step.program.kinds[stage];
+    kind.instructions[instruction].after_begin = static_cast<std::int32_t>(kind.after.size());
+    kind.instructions[instruction].after_count = 1;
+    kind.after.push_back(InstructionId(before));
+  };
+  using Waits = std::map<std::size_t, int>;  // instruction, and the one it waits for
+  for (const auto& [instruction, before] : Waits{{1, 0}, {3, 2}, {5, 4}, {7, 6}, {8, 7}}) wait(0, instruction, before);
+  for (const auto& [instruction, before] : Waits{{1, 0}, {3, 2}, {5, 4}, {7, 6}, {8, 6}}) wait(1, instruction, before);
+  return step;
 }
 
 SimulatedStep hand_built_step() {

@@ -12,4 +12,8 @@ Job hand_built_job();
 // the gradients' all-reduce [9, 10] ms. Step time 10 ms.
 SimulatedStep hand_built_step();
 
+// The same, with what instructions wait for: a send for its pass, a pass for its receive, the all-reduce for the last
+// backward.
+SimulatedStep connected_step();
+
 }  // namespace trainyard::testing

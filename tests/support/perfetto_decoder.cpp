@@ -1,5 +1,7 @@
 #include "tests/support/perfetto_decoder.hpp"
 
+#include <fmt/format.h>
+
 #include <protozero/pbf_reader.hpp>
 #include <stdexcept>
 
@@ -52,9 +54,10 @@ class Decoder {
 
   void interned(pbf_reader reader) {
     while (reader.next()) {
-      Names& names = reader.tag() == field::event_names        ? event_names_
-                     : reader.tag() == field::event_categories ? categories_
-                                                               : argument_names_;
+      Names& names = reader.tag() == field::event_names              ? event_names_
+                     : reader.tag() == field::event_categories       ? categories_
+                     : reader.tag() == field::debug_annotation_names ? argument_names_
+                                                                     : argument_texts_;
       pbf_reader row = reader.get_message();
       std::uint64_t iid = 0;
       std::string text;
@@ -113,8 +116,11 @@ class Decoder {
         case field::int_value:
           value = std::to_string(reader.get_int64());
           break;
-        case field::string_value:
-          value = reader.get_string();
+        case field::double_value:
+          value = fmt::format("{:g}", reader.get_double());
+          break;
+        case field::string_value_iid:
+          value = argument_texts_.at(reader.get_uint64());
           break;
         default:
           reader.skip();
@@ -126,7 +132,7 @@ class Decoder {
   void track_event(pbf_reader reader, std::int64_t at) {
     DecodedSlice slice;
     slice.begin = at;
-    std::int64_t counter_value = 0;
+    double counter_value = 0;
     std::int32_t type = 0;
     while (reader.next()) {
       switch (reader.tag()) {
@@ -152,7 +158,10 @@ class Decoder {
           argument(reader.get_message(), slice);
           break;
         case field::counter_value:
-          counter_value = reader.get_int64();
+          counter_value = static_cast<double>(reader.get_int64());
+          break;
+        case field::double_counter_value:
+          counter_value = reader.get_double();
           break;
         default:
           reader.skip();
@@ -181,7 +190,7 @@ class Decoder {
   }
 
   DecodedTrace decoded_;
-  Names event_names_, categories_, argument_names_;
+  Names event_names_, categories_, argument_names_, argument_texts_;
   std::map<std::uint64_t, std::vector<std::size_t>> open_;
 };
 

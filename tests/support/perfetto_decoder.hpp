@@ -1,4 +1,4 @@
-// Reads back what trace_perfetto wrote, as a viewer would: interned names resolved, begins matched with ends per track.
+// Reads back what the Perfetto writer wrote, as a viewer would: interned names resolved, begins matched with ends per track.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ struct DecodedSlice {
 struct DecodedSample {
   std::uint64_t track = 0;
   std::int64_t at = 0;
-  std::int64_t value = 0;
+  double value = 0;
 };
 struct DecodedTrace {
   std::map<std::uint64_t, std::string> processes;

@@ -9,3 +9,6 @@ endforeach()
 if(TARGET trace_perfetto_test)
   target_sources(trace_perfetto_test PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/support/perfetto_decoder.cpp)
 endif()
+if(TARGET trace_real_test)
+  target_link_libraries(trace_real_test PRIVATE trainyard_cli)  # its `compare` command
+endif()
