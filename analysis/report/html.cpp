@@ -96,7 +96,7 @@ HtmlTable::HtmlTable(Element parent, std::string_view caption, std::vector<HtmlC
   trainyard::add(table, "caption", caption);
   Element head = trainyard::add(trainyard::add(table, "thead"), "tr");
   for (const HtmlColumn& column : columns_) {
-    Element cell = trainyard::add(head, "th", column.title, column.number ? "number" : nullptr);
+    Element cell = trainyard::add(head, "th", column.title, column.number ? "number" : column.css_class);
     set(cell, "scope", "col");
   }
   body_ = trainyard::add(table, "tbody");
@@ -117,9 +117,9 @@ void HtmlTable::add_cell(Element row, const HtmlColumn& column, const HtmlCell& 
   if (!cell.sort.empty()) set(element, "data-sort", cell.sort);
   if (cell.code)
     trainyard::add(element, "code", cell.text);
-  else
+  else if (!cell.text.empty())
     add_text(element, cell.text);
-  if (!cell.copy.empty()) add_copy_button(element, "Copy", cell.text, cell.copy);
+  if (!cell.copy.empty()) add_copy_button(element, "Copy", cell.copied.empty() ? cell.text : cell.copied, cell.copy);
 }
 
 FactList::FactList(Element parent) : list_(trainyard::add(parent, "dl", {}, "facts")) {}

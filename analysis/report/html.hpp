@@ -32,13 +32,14 @@ Element figure(Element parent, const DrawnPicture& picture, std::string_view cap
 struct HtmlColumn {
   std::string title;
   bool number = false;      // set right
-  const char* css_class{};  // of its cells; null = none
+  const char* css_class{};  // of its cells; null = none. "live-only": shown where scripts run
 };
 struct HtmlCell {
-  std::string text;
-  std::string sort = {};  // what the column is sorted by, a number; empty = the text
-  bool code = false;      // set as code
-  std::string copy = {};  // offers this text for copying, in a button beside the text
+  std::string text = {};
+  std::string sort = {};    // what the column is sorted by, a number; empty = the text
+  bool code = false;        // set as code
+  std::string copy = {};    // offers this text for copying, in a button beside the text …
+  std::string copied = {};  // … which says what it copies, if that is not the text
 };
 
 // A table that scrolls by itself where the page is narrower. The first cell of a row names it. Classes: "sortable" by

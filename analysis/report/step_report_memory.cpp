@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "analysis/memory_text.hpp"
 #include "analysis/memory_timeline.hpp"
 #include "analysis/report/picture_step.hpp"
@@ -20,19 +22,25 @@ void add_ledger_table(Element parent, const MemoryLedger& ledger) {
   std::vector<HtmlColumn> columns = {{"stage"}, {"layers", true}, {"parameters", true}};
   for (int o = 0; o < memory_owners; ++o) columns.push_back({std::string(name(static_cast<MemoryOwner>(o))), true});
   for (const char* title : {"allocated", "reserved", "device"}) columns.push_back({title, true});
-  columns.push_back({"peak at", false, "words"});
   std::vector<std::vector<HtmlCell>> rows;
   for (const StageMemory& stage : ledger.stages) {
     std::vector<HtmlCell> cells = {
         {fmt::format("{}", stage.stage)}, {fmt::format("{}", stage.layers)}, {parameters_text(stage.parameters)}};
     for (const Bytes held : stage.at_peak) cells.push_back(gib(held));
     for (const Bytes total : {stage.allocated, stage.reserved, stage.device_used}) cells.push_back(gib(total));
-    cells.push_back({stage.peak_at});
     rows.push_back(std::move(cells));
   }
   HtmlTable table(parent, "One GPU of each stage at its peak, GiB; parameters are those of one GPU", std::move(columns),
                   "dense");
   for (const std::vector<HtmlCell>& cells : folded(std::move(rows))) table.add(cells);
+}
+
+std::string peak_words(const MemoryLedger& ledger) {
+  const auto fullest =
+      std::max_element(ledger.stages.begin(), ledger.stages.end(),
+                       [](const StageMemory& a, const StageMemory& b) { return a.allocated < b.allocated; });
+  if (fullest == ledger.stages.end() || fullest->peak_at.empty()) return "";
+  return fmt::format(" Stage {} peaks in the {}.", fullest->stage, fullest->peak_at);
 }
 
 }  // namespace
@@ -41,7 +49,7 @@ void add_memory_section(Element main, const Job& job, const SimulatedStep& step)
   const MemoryLedger& ledger = step.result.memory;
   Element s = section(main, "memory", "Memory");
   add(s, "p",
-      fmt::format("The plan {}.{}", memory_verdict(ledger),
+      fmt::format("The plan {}.{}{}", memory_verdict(ledger), peak_words(ledger),
                   ledger.pressure ? " It fits so tightly that the allocator will have to retry." : ""));
   figure(s, {memory_svg(ledger, {"memory-wide", wide_picture}), memory_svg(ledger, {"memory", narrow_picture})},
          "Each stage at its peak, by owner, against what a framework can allocate of one GPU.");

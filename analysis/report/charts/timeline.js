@@ -82,7 +82,9 @@ export function timeline(data, { look, narrow }) {
   const rowHeight = data.rows.length <= 8 ? 38 : data.rows.length <= 16 ? 26 : data.rows.length <= 32 ? 18 : 11;
   const used = data.kinds.map((_, kind) => kind).filter(kind => data.levels.at(-1).some(bar => bar[3] === kind));
   const top = narrow ? 64 : 40;
-  const swatch = kind => textured(looks[kind][1], look.colour[looks[kind][0]],
+  const halves = [[0, 0], [0.5, 0], [0.5, 1], [1, 1]].map(([offset, kind]) =>
+    ({ offset, color: look.colour[looks[kind][0]] }));
+  const swatch = kind => kind === fused ? { type: 'linear', x: 0, y: 0, x2: 0, y2: 1, colorStops: halves } : textured(looks[kind][1], look.colour[looks[kind][0]],
     looks[kind][0] === 'c-idle' ? look.colour.grid : look.colour.bg);
   const series = used.map(kind => ({
     type: 'custom', name: data.kinds[kind], renderItem: drawn(look, data), progressive: 4000,
