@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 #include <map>
 #include <string>
@@ -14,6 +15,20 @@ namespace trainyard {
 namespace {
 
 constexpr std::size_t piece = 1U << 20U;
+
+// Bytes of the character that the text begins with; 0: it is none.
+std::size_t utf8_length(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const std::size_t length = byte(0) < 0x80                      ? 1
+                             : byte(0) >= 0xc2 && byte(0) < 0xe0 ? 2
+                             : byte(0) >= 0xe0 && byte(0) < 0xf0 ? 3
+                             : byte(0) >= 0xf0 && byte(0) < 0xf5 ? 4
+                                                                 : 0;
+  if (length > text.size()) return 0;
+  for (std::size_t i = 1; i < length; ++i)
+    if ((byte(i) & 0xc0U) != 0x80) return 0;
+  return length;
+}
 
 // One event a line. Written by hand: half a million events take a second, through a document they took ten.
 class ChromeEvents : public TraceSink {
@@ -129,13 +144,18 @@ class ChromeEvents : public TraceSink {
 
   static std::string quoted(std::string_view text) {
     std::string out = "\"";
-    for (const char c : text) {
-      const auto code = static_cast<unsigned char>(c);
-      if (c == '"' || c == '\\') out += '\\';
-      if (code < 0x20 || code == 0x7f)
+    for (std::size_t at = 0; at < text.size();) {
+      const auto code = static_cast<unsigned char>(text[at]);
+      const std::size_t length = utf8_length(text.substr(at));
+      if (length == 0)
+        out += "\\ufffd";  // the replacement character
+      else if (code < 0x20 || code == 0x7f)
         out += fmt::format("\\u{:04x}", code);
+      else if (code == '"' || code == '\\')
+        out.append(1, '\\').append(1, text[at]);
       else
-        out += c;
+        out += text.substr(at, length);
+      at += std::max<std::size_t>(length, 1);
     }
     return out + "\"";
   }

@@ -69,5 +69,17 @@ TEST_CASE("Trace Event Format: names with quotes, backslashes and control charac
   CHECK(found);
 }
 
+TEST_CASE("Trace Event Format: bytes that are no UTF-8 are replaced") {
+  Job job = testing::hand_built_job();
+  job.model.name = "\xff \xc3 \xe2\x82 caf\xc3\xa9";
+  bool found = false;
+  for (const json& event : events_of(job, testing::hand_built_step()))
+    if (event.at("ph") == "M" && event.at("name") == "process_name")
+      found = found || event.at("args").at("name").get<std::string>().find(
+                           "\xef\xbf\xbd \xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd "
+                           "caf\xc3\xa9") != std::string::npos;
+  CHECK(found);
+}
+
 }  // namespace
 }  // namespace trainyard

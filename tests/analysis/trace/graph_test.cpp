@@ -3,6 +3,7 @@
 
 #include "analysis/trace/slice_words.hpp"
 #include "analysis/trace/step_graph.hpp"
+#include "tests/support/drawn_plans.hpp"
 #include "tests/support/hand_built_step.hpp"
 
 namespace trainyard {
@@ -40,6 +41,36 @@ TEST_CASE("the other end of the other end is the message itself") {
       CHECK(span_of(step, *other) == span_of(step, {list, i}));
     }
   CHECK(messages == 8);  // 2 forwards and 2 backwards, two ends each
+}
+
+// From 0 to the makespan without a gap: whoever starts, starts when something on the path ends.
+void expect_unbroken(const SimulatedStep& step) {
+  const std::vector<InstructionAt> path = StepGraph(step).critical_path();
+  REQUIRE(!path.empty());
+  CHECK(span_of(step, path.front()).start == Seconds(0));
+  CHECK(span_of(step, path.back()).end == step.timeline.makespan);
+  for (std::size_t i = 1; i < path.size(); ++i) REQUIRE(span_of(step, path[i]).start == span_of(step, path[i - 1]).end);
+}
+
+TEST_CASE("the critical path of drawn plans is unbroken") {
+  for (const char* scenario : {"llama3-70b-64xh100", "mixtral-8x7b-64xh100"}) {
+    const Job base = load_job(std::string(TRAINYARD_SOURCE_DIR) + "/scenarios/" + scenario + ".yaml");
+    const Routes routes(base.cluster);
+    for (const Plan& plan : testing::drawn_plans(base, 12, 7)) {
+      Job job = base;
+      job.plan = plan;
+      INFO(scenario << " " << plan.schedule << " pp " << plan.pipeline_parallel);
+      expect_unbroken(simulate_step(job, routes));
+    }
+  }
+}
+
+TEST_CASE("the critical path goes through every rank that others wait for, in either engine") {
+  const Job job = load_job(std::string(TRAINYARD_SOURCE_DIR) + "/scenarios/llama3-70b-64xh100.yaml",
+                           {{"stragglers.gpus", "[{gpu: 13, speed: 0.8}]"}});
+  const Routes routes(job.cluster);
+  for (const EngineKind kind : {EngineKind::analytic, EngineKind::fluid})
+    expect_unbroken(simulate_step(job, routes, Granularity::layer, {.kind = kind, .every_rank = true}));
 }
 
 }  // namespace
