@@ -64,8 +64,8 @@ void add_text(Element element, std::string_view text) {
 Element section(Element parent, const std::string& id, std::string_view title) {
   Element s = add(parent, "section");
   set(s, "id", id);
-  set(s, "aria-labelledby", id + "-title");
-  set(add(s, "h2", title), "id", id + "-title");
+  set(s, "aria-labelledby", id + "-heading");
+  set(add(s, "h2", title), "id", id + "-heading");
   return s;
 }
 
@@ -93,7 +93,7 @@ HtmlTable::HtmlTable(Element parent, std::string_view caption, std::vector<HtmlC
   set(holder, "tabindex", "0");
   Element table = trainyard::add(holder, "table");
   if (!css_class.empty()) set(table, "class", css_class);
-  trainyard::add(table, "caption", caption);
+  trainyard::add(trainyard::add(table, "caption"), "span", caption);  // stays in view while the table scrolls
   Element head = trainyard::add(trainyard::add(table, "thead"), "tr");
   for (const HtmlColumn& column : columns_) {
     Element cell = trainyard::add(head, "th", column.title, column.number ? "number" : column.css_class);

@@ -18,19 +18,30 @@ void add_tile(Element tiles, std::string_view what, std::string_view value, std:
 double share(double part, double whole) { return whole > 0 ? part / whole : 0; }
 
 // What the experiments promise at best.
-std::string proposal(const StepResult& r) {
-  if (r.diagnosis.experiments.empty()) return "";
+void add_proposal(Element verdict, const StepResult& r) {
+  if (r.diagnosis.experiments.empty()) return;
   const Experiment& best = r.diagnosis.experiments.front();
-  if (!best.fits || best.predicted_step >= r.step_time)
-    return fmt::format(" None of the {} changes that were tried is faster.", r.diagnosis.experiments.size());
-  return fmt::format(" With {} it would take {} ({}).", best.setting, to_text(best.predicted_step),
-                     signed_percent((best.predicted_step - r.step_time) / r.step_time));
+  if (!best.fits || best.predicted_step >= r.step_time) {
+    add_text(verdict,
+             fmt::format(" None of the {} changes that were tried is faster.", r.diagnosis.experiments.size()));
+    return;
+  }
+  add_text(verdict, " With ");
+  add(verdict, "code", best.setting);
+  add_text(verdict, fmt::format(" it would take {} ({}).", to_text(best.predicted_step),
+                                signed_percent((best.predicted_step - r.step_time) / r.step_time)));
 }
 
-std::string verdict(const StepResult& r) {
-  if (!r.memory.fits) return fmt::format("This plan {}.", memory_verdict(r.memory));
-  return fmt::format("A step takes {} and is bound by {}. The plan {}.{}", to_text(r.step_time),
-                     name(r.diagnosis.bound), memory_verdict(r.memory), proposal(r));
+void add_verdict(Element header, const StepResult& r) {
+  if (!r.memory.fits) {
+    add(header, "p", fmt::format("This plan {}.", memory_verdict(r.memory)), "verdict bad");
+    return;
+  }
+  Element verdict = add(header, "p",
+                        fmt::format("A step takes {} and is bound by {}. The plan {}.", to_text(r.step_time),
+                                    name(r.diagnosis.bound), memory_verdict(r.memory)),
+                        "verdict");
+  add_proposal(verdict, r);
 }
 
 std::string range(const StepResult& r) {
@@ -49,7 +60,7 @@ void add_step_headline(Element header, const Job& job, const SimulatedStep& step
                   step.layout.world_size(), job.workload.sequence_length, name(job.workload.precision),
                   plan_line(step.plan)),
       "subject");
-  add(header, "p", verdict(r), r.memory.fits ? "verdict" : "verdict bad");
+  add_verdict(header, r);
   Element tiles = add(header, "dl", {}, "tiles");
   add_tile(tiles, "step time", TimeScale(r.step_time).with_unit(r.step_time), range(r));
   add_tile(tiles, "tokens/s per GPU",

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <set>
 
 #include "analysis/report/picture_sweep.hpp"
@@ -40,19 +41,47 @@ std::string line_without(const std::string& line, const std::vector<std::string>
   return words.empty() ? line : joined(words);
 }
 
-std::vector<HtmlCell> best_row(const RankedPlan& p, const std::string& line, std::size_t rank, const TimeScale& scale) {
-  return {{line},
-          {fmt::format("{}{}", rank, rank > 1 && p.ties ? " (tie)" : ""), fmt::format("{}", rank)},
-          time_cell(p.step_time, scale),
-          {fmt::format("{}–{}", scale.number(p.step_time_p10), scale.number(p.step_time_p90)),
-           number_of(p.step_time_p10.value)},
-          time_cell(p.layer_step_time, scale),
-          p.fluid_step_time ? time_cell(*p.fluid_step_time, scale) : HtmlCell{"–", "1e300"},
-          {percent(p.mfu), number_of(p.mfu)},
-          {grouped(std::llround(p.tokens_per_second_per_gpu)), number_of(p.tokens_per_second_per_gpu)},
-          gib_cell(p.peak),
-          gib_cell(p.reserved),
-          {.copy = set_options(p.settings), .copied = "the settings of plan " + std::to_string(rank)}};
+struct BestColumn {
+  HtmlColumn head;
+  std::function<HtmlCell(const RankedPlan&, std::size_t rank)> cell;
+};
+
+// Times by layers have a column if any of them reads differently. The cells refer to `shared` and `scale`.
+std::vector<BestColumn> best_columns(const std::vector<RankedPlan>& best, const std::vector<std::string>& shared,
+                                     const TimeScale& scale) {
+  using Plan = const RankedPlan&;
+  std::vector<BestColumn> columns;
+  const auto add = [&columns](HtmlColumn head, std::function<HtmlCell(Plan, std::size_t rank)> cell) {
+    columns.push_back({std::move(head), std::move(cell)});
+  };
+  const auto add_number = [&add](std::string title, std::function<HtmlCell(Plan)> cell) {
+    add({std::move(title), true}, [cell = std::move(cell)](Plan p, std::size_t) { return cell(p); });
+  };
+  add({"plan", false, "long"}, [&](Plan p, std::size_t) -> HtmlCell { return {line_without(p.line, shared)}; });
+  add({"rank", true}, [](Plan p, std::size_t rank) -> HtmlCell {
+    return {fmt::format("{}{}", rank, rank > 1 && p.ties ? " (tie)" : ""), fmt::format("{}", rank)};
+  });
+  add_number("step time", [&](Plan p) { return time_cell(p.step_time, scale); });
+  add_number("p10–p90", [&](Plan p) -> HtmlCell {
+    return {fmt::format("{}–{}", scale.number(p.step_time_p10), scale.number(p.step_time_p90)),
+            number_of(p.step_time_p10.value)};
+  });
+  const bool layers_differ = std::any_of(
+      best.begin(), best.end(), [&](Plan p) { return scale.number(p.layer_step_time) != scale.number(p.step_time); });
+  if (layers_differ) add_number("by layers", [&](Plan p) { return time_cell(p.layer_step_time, scale); });
+  add_number("fluid", [&](Plan p) {
+    return p.fluid_step_time ? time_cell(*p.fluid_step_time, scale) : HtmlCell{"–", "1e300"};
+  });
+  add_number("MFU", [](Plan p) -> HtmlCell { return {percent(p.mfu), number_of(p.mfu)}; });
+  add_number("tokens/s/GPU", [](Plan p) -> HtmlCell {
+    return {grouped(std::llround(p.tokens_per_second_per_gpu)), number_of(p.tokens_per_second_per_gpu)};
+  });
+  add_number("memory", [](Plan p) { return gib_cell(p.peak); });
+  add_number("reserved", [](Plan p) { return gib_cell(p.reserved); });
+  add({"settings", false, "live-only"}, [](Plan p, std::size_t rank) -> HtmlCell {
+    return {.copy = set_options(p.settings), .copied = fmt::format("the settings of plan {}", rank)};
+  });
+  return columns;
 }
 
 std::vector<ScatterPlan> scatter_of(const SweepAnswer& answer, const std::vector<EvaluatedPlan>& simulated) {
@@ -87,25 +116,19 @@ void add_best_section(Element main, const SweepAnswer& answer) {
   Element s = section(main, "best", "The best plans");
   const std::vector<std::string> shared = shared_words(answer.best);
   if (!shared.empty()) add(s, "p", fmt::format("All: {}", joined(shared)));
+  const std::vector<BestColumn> columns = best_columns(answer.best, shared, scale);
+  std::vector<HtmlColumn> heads;
+  for (const BestColumn& column : columns) heads.push_back(column.head);
   HtmlTable table(s,
                   fmt::format("Times in {}, memory per GPU in GiB. Copy gives a plan's --set options for `trainyard "
                               "simulate`. A tie is closer than the data can tell.",
                               scale.unit()),
-                  {{"plan", false, "long"},
-                   {"rank", true},
-                   {"step time", true},
-                   {"p10–p90", true},
-                   {"by layers", true},
-                   {"fluid", true},
-                   {"MFU", true},
-                   {"tokens/s/GPU", true},
-                   {"memory", true},
-                   {"reserved", true},
-                   {"settings", false, "live-only"}},
-                  "sortable");
-  for (std::size_t i = 0; i < answer.best.size(); ++i)
-    table.add(best_row(answer.best[i], line_without(answer.best[i].line, shared), i + 1, scale),
-              i == 0 ? "strong" : nullptr);
+                  heads, "sortable");
+  for (std::size_t i = 0; i < answer.best.size(); ++i) {
+    std::vector<HtmlCell> cells;
+    for (const BestColumn& column : columns) cells.push_back(column.cell(answer.best[i], i + 1));
+    table.add(cells, i == 0 ? "strong" : nullptr);
+  }
 }
 
 void add_arguments_section(Element main, const SweepAnswer& answer) {

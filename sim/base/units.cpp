@@ -101,6 +101,8 @@ FlopsPerSecond parse_throughput(std::string_view text) {
 }
 
 std::string to_text(Bytes b) {
+  // Single bytes are counted, not measured.
+  if (b.value >= 0 && b.value < 1024 && std::trunc(b.value) == b.value) return fmt::format("{:.0f} B", b.value);
   static constexpr std::array steps = {Step{1099511627776.0, 1099511627776.0, "TiB"},
                                        Step{1073741824.0, 1073741824.0, "GiB"}, Step{1048576.0, 1048576.0, "MiB"},
                                        Step{1024.0, 1024.0, "KiB"}, Step{1e-9, 1.0, "B"}};

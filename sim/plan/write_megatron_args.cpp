@@ -13,12 +13,12 @@ std::string joined(const std::vector<std::string>& parts, std::string_view separ
   return fmt::format("{}", fmt::join(parts, separator));
 }
 
-std::string size_args(const Plan& plan) {
+std::string size_args(const Plan& plan, const ModelShape& model) {
   std::vector<std::string> args{fmt::format("--tensor-model-parallel-size {}", plan.tensor_parallel),
                                 fmt::format("--pipeline-model-parallel-size {}", plan.pipeline_parallel)};
   if (plan.context_parallel != 1) args.push_back(fmt::format("--context-parallel-size {}", plan.context_parallel));
   if (plan.expert_parallel != 1) args.push_back(fmt::format("--expert-model-parallel-size {}", plan.expert_parallel));
-  if (plan.expert_tensor_parallel != 0)
+  if (model.moe && plan.expert_tensor_parallel != 0)
     args.push_back(fmt::format("--expert-tensor-parallel-size {}", plan.expert_tensor_parallel));
   if (plan.sequence_parallel) args.push_back("--sequence-parallel");
   if (plan.rank_order == "tp-cp-ep-pp-dp") args.push_back("--use-tp-pp-dp-mapping");
@@ -213,9 +213,9 @@ std::string offload_args(const Plan& plan) {
 
 std::string to_megatron_args(const Plan& plan, const Workload& workload, const ModelShape& model) {
   std::vector<std::string> lines;
-  for (std::string line :
-       {size_args(plan), pipeline_args(plan, model), schedule_args(plan), context_args(plan), expert_args(plan, model),
-        batch_args(plan, workload), data_parallel_args(plan), recompute_args(plan), offload_args(plan)})
+  for (std::string line : {size_args(plan, model), pipeline_args(plan, model), schedule_args(plan), context_args(plan),
+                           expert_args(plan, model), batch_args(plan, workload), data_parallel_args(plan),
+                           recompute_args(plan), offload_args(plan)})
     if (!line.empty()) lines.push_back(std::move(line));
   std::string text = joined(lines, " \\\n") + "\n";
   for (const std::string& setting : inexpressible_in_megatron(plan, workload))

@@ -37,23 +37,28 @@ async function opened(report, options, use) {
 
 const shot = (page, name) => page.screenshot({ path: path.join(folder, `${name}.png`), fullPage: true });
 
-for (const report of ['step', 'sweep']) {
-  for (const [device, viewport] of Object.entries(widths)) {
+const charts = { step: ['timeline', 'memory'], sweep: ['pareto', 'axes'] };
+
+async function checkLooks(report, device, viewport) {
+  await opened(report, { viewport, colorScheme: 'light' }, async page => {
     for (const colorScheme of ['light', 'dark']) {
-      await opened(report, { viewport, colorScheme }, async page => {
-        await checkCharts(page, report === 'step' ? ['timeline', 'memory'] : ['pareto', 'axes']);
-        await checkLayout(page);
-        await shot(page, `${report}-${device}-${colorScheme}`);
-      });
+      await page.emulateMedia({ colorScheme });
+      await checkCharts(page, charts[report]);
+      await checkLayout(page);
+      await shot(page, `${report}-${device}-${colorScheme}`);
     }
-    await opened(report, { viewport, javaScriptEnabled: false }, async page => {
-      await checkWithoutScripts(page);
-      await shot(page, `${report}-${device}-static`);
-    });
-  }
-  await opened(report, { viewport: widths.desk, permissions: ['clipboard-read', 'clipboard-write'] }, async page => {
+  });
+  await opened(report, { viewport, javaScriptEnabled: false }, async page => {
+    await checkWithoutScripts(page);
+    await shot(page, `${report}-${device}-static`);
+  });
+}
+
+async function checkUses(report) {
+  const permissions = ['clipboard-read', 'clipboard-write'];
+  await opened(report, { viewport: widths.desk, permissions }, async page => {
     await checkKeyboard(page);
-    await checkZoom(page, report === 'step' ? 'timeline' : 'pareto');
+    await checkZoom(page, charts[report][0]);
     await checkSorting(page);
     await checkCopying(page);
     await checkPrint(page);
@@ -62,6 +67,11 @@ for (const report of ['step', 'sweep']) {
   const context = await browser.newContext({ viewport: widths.desk });
   await checkPolicy(await context.newPage(), pathToFileURL(path.join(folder, `${report}.html`)).href);
   await context.close();
+}
+
+for (const report of ['step', 'sweep']) {
+  for (const [device, viewport] of Object.entries(widths)) await checkLooks(report, device, viewport);
+  await checkUses(report);
 }
 await browser.close();
 console.log(`both reports are as they should be; screenshots are in ${folder}`);

@@ -38,6 +38,9 @@ TEST_CASE("dimensions combine as physics does") {
 
 TEST_CASE("quantities print with a fitting unit") {
   CHECK(to_text(80_GiB) == "80.00 GiB");
+  CHECK(to_text(Bytes(4)) == "4 B");
+  CHECK(to_text(Bytes(0.5)) == "0.500 B");
+  CHECK(to_text(Bytes(1024)) == "1.000 KiB");
   CHECK(to_text(13.4_ms) == "13.40 ms");
   CHECK(to_text(50_GBps) == "50.00 GB/s");
   CHECK(to_text(Seconds(0)) == "0 ns");

@@ -169,6 +169,7 @@ TEST_CASE("every setting that Megatron-LM has a flag for is written and reads ba
       [](Plan&) {},
       [](Plan& p) { p.dispatcher = ExpertDispatcher::all_gather; },
       [](Plan& p) { p.dispatcher = ExpertDispatcher::deepep; },
+      [](Plan& p) { p.expert_parallel = 8, p.expert_tensor_parallel = 1; },
       [](Plan& p) { p.routing.capacity_factor = 1.25; },
       [](Plan& p) { p.shared_expert_overlap = true; },
       [](Plan& p) { p.overlap_expert_parallel = true; },
