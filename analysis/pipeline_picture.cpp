@@ -112,19 +112,6 @@ class RowWalk {
   std::vector<PipelineBar> bars_, gap_;
 };
 
-// Of the lists of a kind the one that ends last, the first of equals.
-std::size_t list_to_show(const Timeline& timeline, std::size_t kind) {
-  const auto end_of = [&](std::size_t list) {
-    Seconds end{};
-    for (const Span& span : timeline.spans[list]) end = std::max(end, span.end);
-    return end;
-  };
-  std::size_t best = list_of_kind(timeline, kind);
-  for (std::size_t list = best + 1; list < timeline.lists.size(); ++list)
-    if (kind_of_list(timeline, list) == kind && end_of(list) > end_of(best)) best = list;
-  return best;
-}
-
 std::size_t bar_count(const PipelinePicture& picture) {
   std::size_t count = 0;
   for (const PipelineRow& row : picture.rows) count += row.bars.size();
@@ -193,6 +180,18 @@ std::string_view name(BarKind kind) {
       return "bubble";
   }
   return "?";
+}
+
+std::size_t list_to_show(const Timeline& timeline, std::size_t kind) {
+  const auto end_of = [&](std::size_t list) {
+    Seconds end{};
+    for (const Span& span : timeline.spans[list]) end = std::max(end, span.end);
+    return end;
+  };
+  std::size_t best = list_of_kind(timeline, kind);
+  for (std::size_t list = best + 1; list < timeline.lists.size(); ++list)
+    if (kind_of_list(timeline, list) == kind && end_of(list) > end_of(best)) best = list;
+  return best;
 }
 
 PipelinePicture pipeline_picture(const SimulatedStep& step) {

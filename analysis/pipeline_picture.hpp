@@ -40,6 +40,9 @@ struct PipelinePicture {
   std::vector<PipelineRow> rows;  // by stage
 };
 
+// The list of the timeline that stands for a kind of rank: the last to end, the first of equals.
+std::size_t list_to_show(const Timeline& timeline, std::size_t kind);
+
 // At any granularity: neighbours of one (pass, micro-batch, chunk) are one bar. Of the lists of a stage, the one that
 // ends last. What a block waits for inside is part of its bar; at operator granularity it is communication.
 PipelinePicture pipeline_picture(const SimulatedStep& step);

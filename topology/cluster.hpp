@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sim/base/hardware.hpp"
@@ -13,6 +14,19 @@
 namespace trainyard {
 
 enum class FabricKind { single_switch, fat_tree, rail_optimised };
+
+// As cluster files spell it.
+constexpr std::string_view name(FabricKind kind) {
+  switch (kind) {
+    case FabricKind::single_switch:
+      return "single-switch";
+    case FabricKind::fat_tree:
+      return "fat-tree";
+    case FabricKind::rail_optimised:
+      return "rail-optimised";
+  }
+  return "?";
+}
 
 // The scale-out network above the NICs. A leaf is one first-level switch (of one rail when rail_optimised).
 struct Fabric {

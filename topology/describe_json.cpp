@@ -51,18 +51,6 @@ ordered_json groups_json(const TopologyDescription& d) {
   return groups;
 }
 
-std::string_view kind_json(FabricKind kind) {
-  switch (kind) {
-    case FabricKind::single_switch:
-      return "single-switch";
-    case FabricKind::fat_tree:
-      return "fat-tree";
-    case FabricKind::rail_optimised:
-      return "rail-optimised";
-  }
-  return "?";
-}
-
 ordered_json cluster_json(const Cluster& c) {
   return {{"name", c.name},
           {"gpu", c.gpu},
@@ -77,7 +65,7 @@ ordered_json cluster_json(const Cluster& c) {
           {"socket_bandwidth_bytes_per_s", c.socket_bandwidth.value},
           {"nic_bandwidth_bytes_per_s", c.nic_bandwidth.value},
           {"fabric",
-           {{"kind", kind_json(c.fabric.kind)},
+           {{"kind", name(c.fabric.kind)},
             {"nodes_per_leaf", c.fabric.nodes_per_leaf},
             {"oversubscription", c.fabric.oversubscription},
             {"network", c.fabric.network}}}};

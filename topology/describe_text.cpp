@@ -109,18 +109,6 @@ std::string pair_text(const TopologyDescription& d, const DevicePair& pair) {
   return fmt::format("{}-{} {}", device_name(d.node, pair.a), device_name(d.node, pair.b), cell_text(pair.relation));
 }
 
-std::string_view kind_text(FabricKind kind) {
-  switch (kind) {
-    case FabricKind::single_switch:
-      return "single switch";
-    case FabricKind::fat_tree:
-      return "fat tree";
-    case FabricKind::rail_optimised:
-      return "rail-optimised";
-  }
-  return "?";
-}
-
 void write_cluster(std::string& out, const Cluster& c) {
   line(out, "Cluster: {} node{} of {} {} ({} each), {} GPUs", c.nodes, c.nodes == 1 ? "" : "s", c.gpus_per_node(),
        c.gpu, to_text(c.gpu_memory), c.world_size());
@@ -131,8 +119,8 @@ void write_cluster(std::string& out, const Cluster& c) {
     line(out, "NVLink domain: {} nodes share one NVLink switch", c.nodes_per_nvlink_domain);
   const std::string leaf =
       c.fabric.nodes_per_leaf > 0 ? fmt::format(", {} nodes per leaf", c.fabric.nodes_per_leaf) : "";
-  line(out, "Fabric: {}{}, oversubscription {}:1, network {}", kind_text(c.fabric.kind), leaf,
-       c.fabric.oversubscription, c.fabric.network.empty() ? "none" : c.fabric.network);
+  line(out, "Fabric: {}{}, oversubscription {}:1, network {}", name(c.fabric.kind), leaf, c.fabric.oversubscription,
+       c.fabric.network.empty() ? "none" : c.fabric.network);
   if (c.node.nics.empty()) return;
   const Routes routes(c);
   BytesPerSecond least = routes.nic_share(0);

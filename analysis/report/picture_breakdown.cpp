@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "analysis/plan_words.hpp"
 #include "analysis/report/picture_step.hpp"
 #include "analysis/report/picture_svg.hpp"
 #include "analysis/text_layout.hpp"
@@ -27,21 +28,8 @@ Fill fill_of(Axis axis) {
   }
   return {};
 }
-std::string_view words(Axis axis) {
-  switch (axis) {
-    case Axis::tp:
-      return "tensor parallel";
-    case Axis::cp:
-      return "context parallel";
-    case Axis::ep:
-      return "expert parallel";
-    case Axis::pp:
-      return "pipeline transfers";
-    case Axis::dp:
-      return "data parallel";
-  }
-  return "?";
-}
+// What GPUs wait for between stages are transfers; waiting for the stage itself is the bubble.
+std::string_view words(Axis axis) { return axis == Axis::pp ? "pipeline transfers" : title(axis); }
 
 struct Part {
   std::string name;

@@ -24,18 +24,6 @@ std::string share(const DuplexLoad& load) {
   return load.busy < 0.01 ? "<1 %" : fmt::format("{:.0f} %", 100 * load.busy);
 }
 
-std::string kind_of(const Fabric& fabric) {
-  switch (fabric.kind) {
-    case FabricKind::single_switch:
-      return "single switch";
-    case FabricKind::fat_tree:
-      return "fat tree";
-    case FabricKind::rail_optimised:
-      return "rail-optimised";
-  }
-  return "fabric";
-}
-
 DuplexLoad busiest(const std::vector<DuplexLoad>& loads) {
   DuplexLoad best;
   for (const DuplexLoad& load : loads)
@@ -190,7 +178,7 @@ class TopologyDrawing {
 
   double draw_fabric(double y) {
     svg_.rect(1, y, svg_.width() - 2, 34, {"--muted", Texture::hollow});
-    std::string text = fmt::format("{} {} · {} a NIC", cluster_.fabric.network, kind_of(cluster_.fabric),
+    std::string text = fmt::format("{} {} · {} a NIC", cluster_.fabric.network, name(cluster_.fabric.kind),
                                    to_text(cluster_.nic_bandwidth));
     if (load_.uplinks.bytes.value > 0) text += fmt::format(" · busiest leaf uplinks {}", share(load_.uplinks));
     svg_.text(svg_.width() / 2, y + 21, fitted(text, inner_, 12), {.anchor = "middle"});

@@ -7,6 +7,7 @@
 
 #include "analysis/memory_timeline.hpp"
 #include "analysis/pipeline_picture.hpp"
+#include "analysis/report/chart_number.hpp"
 #include "analysis/report/picture_svg.hpp"
 
 namespace trainyard {
@@ -19,12 +20,6 @@ constexpr std::size_t most_bars = 20000;  // some 30 bytes each
 constexpr std::array<std::size_t, 2> coarse_levels = {350, 1400};
 constexpr std::size_t most_moments = 1500;  // of a stage's memory; more than a chart has pixels
 constexpr std::size_t most_curves = 64;
-
-// As many digits as a chart zooms into.
-double rounded(double value) {
-  constexpr double digits = 1e5;
-  return std::round(value * digits) / digits;
-}
 
 Json bars_of(const PipelinePicture& picture, const TimeUnit& unit) {
   Json bars = Json::array();

@@ -5,13 +5,12 @@
 #include "analysis/link_load.hpp"
 #include "analysis/plan_words.hpp"
 #include "analysis/report/picture_step.hpp"
+#include "analysis/report/report_cells.hpp"
 #include "analysis/report/step_report_sections.hpp"
 #include "analysis/text_layout.hpp"
 
 namespace trainyard {
 namespace {
-
-std::string number_of(double value) { return fmt::format("{:.9g}", value); }
 
 void add_line(HtmlTable& table, const CommunicationLine& line, const TimeScale& scale) {
   const Seconds hidden = std::max(Seconds{}, line.busy - line.exposed);  // rounding may leave less than nothing
@@ -20,14 +19,14 @@ void add_line(HtmlTable& table, const CommunicationLine& line, const TimeScale& 
              {line.collective},
              {line.purpose},
              {fmt::format("{}", line.group_size)},
-             {to_text(line.bytes), number_of(line.bytes.value)},
+             {to_text(line.bytes), sort_key(line.bytes.value)},
              {fmt::format("{}", line.count)},
-             {scale.number(line.busy), number_of(line.busy.value)},
-             {scale.number(hidden), number_of(hidden.value)},
-             {scale.number(line.exposed), number_of(line.exposed.value)},
+             time_cell(line.busy, scale),
+             time_cell(hidden, scale),
+             time_cell(line.exposed, scale),
              {std::string(name(line.slowest_link))},
              {timed ? fmt::format("{:.1f}", line.bus_bandwidth.value / 1e9) : std::string("–"),
-              number_of(line.bus_bandwidth.value)}});
+              sort_key(line.bus_bandwidth.value)}});
 }
 
 void add_communication_table(Element parent, const StepResult& r) {
@@ -65,9 +64,9 @@ void add_link_table(Element parent, const std::vector<LoadedLink>& loads) {
   for (const LoadedLink* l : busiest)
     table.add({{l->link},
                {std::string(name(l->link_class))},
-               {to_text(l->bytes), number_of(l->bytes.value)},
+               {to_text(l->bytes), sort_key(l->bytes.value)},
                {fmt::format("{:.1f}", l->width.value / 1e9)},
-               {percent(l->busy), number_of(l->busy)}});
+               percent_cell(l->busy)});
 }
 
 }  // namespace

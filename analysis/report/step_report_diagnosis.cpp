@@ -5,13 +5,12 @@
 
 #include "analysis/plan_words.hpp"
 #include "analysis/rank_words.hpp"
+#include "analysis/report/report_cells.hpp"
 #include "analysis/report/step_report_sections.hpp"
 #include "analysis/text_layout.hpp"
 
 namespace trainyard {
 namespace {
-
-std::string number_of(double value) { return fmt::format("{:.9g}", value); }
 
 void add_sentences(Element parent, const std::vector<std::string>& sentences) {
   if (sentences.empty()) return;
@@ -36,9 +35,8 @@ void add_experiments(Element parent, const StepResult& r) {
   bool first = true;
   for (const Experiment& e : r.diagnosis.experiments) {
     const double effect = r.step_time.value > 0 ? (e.predicted_step - r.step_time) / r.step_time : 0;
-    const HtmlCell step = e.fits ? HtmlCell{scale.number(e.predicted_step), number_of(e.predicted_step.value)}
-                                 : HtmlCell{"does not fit", "1e300"};
-    const HtmlCell gain = e.fits ? HtmlCell{signed_percent(effect), number_of(effect)} : HtmlCell{"–", "1e300"};
+    const HtmlCell step = e.fits ? time_cell(e.predicted_step, scale) : HtmlCell{"does not fit", sorted_last};
+    const HtmlCell gain = e.fits ? HtmlCell{signed_percent(effect), sort_key(effect)} : HtmlCell{"–", sorted_last};
     table.add({{with_arrows(e.change)}, step, gain, {e.setting, {}, true, e.setting}}, first ? "strong" : nullptr);
     first = false;
   }
@@ -90,14 +88,13 @@ void add_ranks_section(Element main, const Job& job, const StepResult& r) {
       "sortable");
   for (std::size_t i = 0; i < shown; ++i) {
     const RankResult& rank = r.ranks[i];
-    const auto cell = [&](Seconds t) { return HtmlCell{scale.number(t), number_of(t.value)}; };
     table.add({{rank_words(rank), fmt::format("{}", rank.rank)},
                {device_words(rank.device, job.cluster.gpus_per_node()), fmt::format("{}", rank.device)},
                {fmt::format("{}", rank.stage)},
                {fmt::format("{:.3f}", rank.slowdown)},
-               cell(rank.breakdown.compute),
-               cell(exposed(rank.breakdown)),
-               cell(rank.breakdown.bubble)});
+               time_cell(rank.breakdown.compute, scale),
+               time_cell(exposed(rank.breakdown), scale),
+               time_cell(rank.breakdown.bubble, scale)});
   }
 }
 

@@ -2,18 +2,12 @@
 
 #include "analysis/memory_text.hpp"
 #include "analysis/plan_words.hpp"
+#include "analysis/report/report_cells.hpp"
 #include "analysis/report/step_report_sections.hpp"
 #include "analysis/text_layout.hpp"
 
 namespace trainyard {
 namespace {
-
-void add_tile(Element tiles, std::string_view what, std::string_view value, std::string_view more) {
-  Element tile = add(tiles, "div", {}, "tile");
-  add(tile, "dt", what);
-  add(tile, "dd", value);
-  if (!more.empty()) add(tile, "dd", more, "more");
-}
 
 double share(double part, double whole) { return whole > 0 ? part / whole : 0; }
 

@@ -28,9 +28,7 @@ void add_model(Element parent, const ModelShape& m) {
 }
 
 std::string fabric_words(const Fabric& fabric) {
-  std::string text = fabric.kind == FabricKind::single_switch ? "single switch"
-                     : fabric.kind == FabricKind::fat_tree    ? "fat tree"
-                                                              : "rail-optimised";
+  std::string text(name(fabric.kind));
   if (fabric.nodes_per_leaf > 0) text += fmt::format(", {} nodes per leaf", fabric.nodes_per_leaf);
   if (fabric.oversubscription > 1) text += fmt::format(", oversubscribed {:g} : 1", fabric.oversubscription);
   return fabric.network.empty() ? text : fmt::format("{}, {}", text, fabric.network);

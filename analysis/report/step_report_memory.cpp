@@ -5,13 +5,12 @@
 #include "analysis/memory_text.hpp"
 #include "analysis/memory_timeline.hpp"
 #include "analysis/report/picture_step.hpp"
+#include "analysis/report/report_cells.hpp"
 #include "analysis/report/step_report_sections.hpp"
 #include "analysis/text_layout.hpp"
 
 namespace trainyard {
 namespace {
-
-HtmlCell gib(Bytes bytes) { return {fmt::format("{:.2f}", in_gib(bytes)), fmt::format("{:.0f}", bytes.value)}; }
 
 std::string parameters_text(std::int64_t count) {
   const auto n = static_cast<double>(count);
@@ -26,8 +25,8 @@ void add_ledger_table(Element parent, const MemoryLedger& ledger) {
   for (const StageMemory& stage : ledger.stages) {
     std::vector<HtmlCell> cells = {
         {fmt::format("{}", stage.stage)}, {fmt::format("{}", stage.layers)}, {parameters_text(stage.parameters)}};
-    for (const Bytes held : stage.at_peak) cells.push_back(gib(held));
-    for (const Bytes total : {stage.allocated, stage.reserved, stage.device_used}) cells.push_back(gib(total));
+    for (const Bytes held : stage.at_peak) cells.push_back(gib_cell(held, 2));
+    for (const Bytes total : {stage.allocated, stage.reserved, stage.device_used}) cells.push_back(gib_cell(total, 2));
     rows.push_back(std::move(cells));
   }
   HtmlTable table(parent, "One GPU of each stage at its peak, GiB; parameters are those of one GPU", std::move(columns),

@@ -7,6 +7,7 @@
 
 #include "analysis/pipeline_picture.hpp"
 #include "analysis/report/picture_step.hpp"
+#include "analysis/report/report_cells.hpp"
 #include "analysis/report/step_report_sections.hpp"
 #include "analysis/text_layout.hpp"
 
@@ -14,11 +15,6 @@ namespace trainyard {
 namespace {
 
 double share(Seconds part, Seconds whole) { return whole.value > 0 ? part / whole : 0.0; }
-
-std::string number_of(double value) { return fmt::format("{:.9g}", value); }
-
-HtmlCell time_cell(Seconds t, const TimeScale& scale) { return {scale.number(t), number_of(t.value)}; }
-HtmlCell share_cell(double part) { return {percent(part), number_of(part)}; }
 
 using KindTimes = std::array<Seconds, bar_kinds>;
 
@@ -45,7 +41,7 @@ void add_stage_table(Element parent, const SimulatedStep& step, const PipelinePi
                                    {fmt::format("{}", picture.rows[r].ranks)},
                                    {r < stages.size() ? fmt::format("{}", stages[r].layers) : std::string("–")}};
     for (const std::size_t k : kinds) cells.push_back(time_cell(times[r][k], scale));
-    cells.push_back(share_cell(share(times[r][static_cast<std::size_t>(BarKind::idle)], picture.end)));
+    cells.push_back(percent_cell(share(times[r][static_cast<std::size_t>(BarKind::idle)], picture.end)));
     rows.push_back(std::move(cells));
   }
   HtmlTable table(parent, fmt::format("What the stages do, {}", scale.unit()), std::move(columns));
@@ -82,9 +78,9 @@ void add_breakdown_table(Element parent, const StepResult& r) {
                   {{"part"}, {std::string(scale.unit()), true}, {"share of the step", true}});
   for (const Part& part : parts_of(r))
     if (part.what == "compute" || std::fabs(share(part.time, r.step_time)) >= visible)
-      table.add({{std::string(part.what)}, time_cell(part.time, scale), share_cell(share(part.time, r.step_time))},
+      table.add({{std::string(part.what)}, time_cell(part.time, scale), percent_cell(share(part.time, r.step_time))},
                 part.detail ? "part" : nullptr);
-  table.add({{"step"}, time_cell(r.breakdown.total(), scale), share_cell(share(r.breakdown.total(), r.step_time))},
+  table.add({{"step"}, time_cell(r.breakdown.total(), scale), percent_cell(share(r.breakdown.total(), r.step_time))},
             "whole");
 }
 

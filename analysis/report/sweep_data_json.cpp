@@ -4,17 +4,13 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "analysis/report/chart_number.hpp"
 #include "analysis/report/picture_svg.hpp"
 
 namespace trainyard {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-double rounded(double value) {
-  constexpr double digits = 1e5;
-  return std::round(value * digits) / digits;
-}
 
 Json point(Bytes memory, Seconds time, const TimeUnit& unit, const std::string& name) {
   return {rounded(in_gib(memory)), rounded(time.value / unit.seconds), name};

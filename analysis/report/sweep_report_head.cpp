@@ -4,19 +4,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "analysis/report/report_cells.hpp"
 #include "analysis/report/sweep_report_sections.hpp"
 #include "analysis/sweep/answer_text_counts.hpp"
 #include "analysis/sweep/tied_plans.hpp"
 
 namespace trainyard {
 namespace {
-
-void add_tile(Element tiles, std::string_view what, std::string_view value, std::string_view more) {
-  Element tile = add(tiles, "div", {}, "tile");
-  add(tile, "dt", what);
-  add(tile, "dd", value);
-  if (!more.empty()) add(tile, "dd", more, "more");
-}
 
 std::int64_t different_plans(const SweepCounts& counts) { return counts.total() - counts.excluded; }
 

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "analysis/report/picture_sweep.hpp"
+#include "analysis/report/report_cells.hpp"
 #include "analysis/report/step_report_sections.hpp"
 #include "analysis/report/sweep_report_sections.hpp"
 #include "analysis/sweep/answer_text_counts.hpp"
@@ -15,10 +16,6 @@
 
 namespace trainyard {
 namespace {
-
-std::string number_of(double value) { return fmt::format("{:.9g}", value); }
-HtmlCell time_cell(Seconds t, const TimeScale& scale) { return {scale.number(t), number_of(t.value)}; }
-HtmlCell gib_cell(Bytes b) { return {fmt::format("{:.1f}", in_gib(b)), number_of(b.value)}; }
 
 std::string joined(const std::vector<std::string>& words) { return fmt::format("{}", fmt::join(words, " · ")); }
 
@@ -64,20 +61,20 @@ std::vector<BestColumn> best_columns(const std::vector<RankedPlan>& best, const 
   add_number("step time", [&](Plan p) { return time_cell(p.step_time, scale); });
   add_number("p10–p90", [&](Plan p) -> HtmlCell {
     return {fmt::format("{}–{}", scale.number(p.step_time_p10), scale.number(p.step_time_p90)),
-            number_of(p.step_time_p10.value)};
+            sort_key(p.step_time_p10.value)};
   });
   const bool layers_differ = std::any_of(
       best.begin(), best.end(), [&](Plan p) { return scale.number(p.layer_step_time) != scale.number(p.step_time); });
   if (layers_differ) add_number("by layers", [&](Plan p) { return time_cell(p.layer_step_time, scale); });
   add_number("fluid", [&](Plan p) {
-    return p.fluid_step_time ? time_cell(*p.fluid_step_time, scale) : HtmlCell{"–", "1e300"};
+    return p.fluid_step_time ? time_cell(*p.fluid_step_time, scale) : HtmlCell{"–", sorted_last};
   });
-  add_number("MFU", [](Plan p) -> HtmlCell { return {percent(p.mfu), number_of(p.mfu)}; });
+  add_number("MFU", [](Plan p) { return percent_cell(p.mfu); });
   add_number("tokens/s/GPU", [](Plan p) -> HtmlCell {
-    return {grouped(std::llround(p.tokens_per_second_per_gpu)), number_of(p.tokens_per_second_per_gpu)};
+    return {grouped(std::llround(p.tokens_per_second_per_gpu)), sort_key(p.tokens_per_second_per_gpu)};
   });
-  add_number("memory", [](Plan p) { return gib_cell(p.peak); });
-  add_number("reserved", [](Plan p) { return gib_cell(p.reserved); });
+  add_number("memory", [](Plan p) { return gib_cell(p.peak, 1); });
+  add_number("reserved", [](Plan p) { return gib_cell(p.reserved, 1); });
   add({"settings", false, "live-only"}, [](Plan p, std::size_t rank) -> HtmlCell {
     return {.copy = set_options(p.settings), .copied = fmt::format("the settings of plan {}", rank)};
   });
@@ -164,7 +161,7 @@ void add_pareto_section(Element main, const SweepAnswer& answer, const std::vect
                    {"reserved, GiB", true}},
                   "sortable");
   for (const ParetoPlan& p : answer.pareto)
-    table.add({{p.line}, time_cell(p.step_time, scale), gib_cell(p.peak), gib_cell(p.reserved)});
+    table.add({{p.line}, time_cell(p.step_time, scale), gib_cell(p.peak, 1), gib_cell(p.reserved, 1)});
 }
 
 void add_settings_section(Element main, const std::vector<EvaluatedPlan>& simulated,

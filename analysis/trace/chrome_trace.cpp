@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <map>
 #include <string>
@@ -56,18 +57,22 @@ class ChromeEvents : public TraceSink {
                                                                                              : "%"};
   }
 
-  void slice(TraceTrack track, const TraceSlice& slice) override {
+  void encode(const TraceText& text, std::string& to) override {
+    to += ",\"name\":";
+    add_quoted(text.name, to);
+    to += ",\"cat\":";
+    add_quoted(text.category, to);
+    if (!text.arguments.empty()) add_arguments(text.arguments, to);
+    to += '}';
+  }
+
+  void slice(TraceTrack track, const TraceSlice& slice, std::string_view encoded) override {
     begin("X", track.process, track.track);
     text_ += ",\"ts\":";
     add_time(slice.begin);
     text_ += ",\"dur\":";
-    add_time(slice.end - slice.begin);
-    text_ += ",\"name\":";
-    add_quoted(slice.name);
-    text_ += ",\"cat\":";
-    add_quoted(slice.category);
-    if (!slice.arguments.empty()) add_arguments(slice.arguments);
-    text_ += '}';
+    add_duration(slice.begin, slice.end);
+    text_ += encoded;
     end();
     if (slice.flow_out != 0) flow("s", track, slice.begin, slice.flow_out);
     if (slice.flow_in != 0) flow("f", track, slice.begin, slice.flow_in);
@@ -109,7 +114,7 @@ class ChromeEvents : public TraceSink {
   void metadata(const char* what, int process, int thread, const char* key, std::string_view value) {
     begin("M", process, thread);
     fmt::format_to(out(), R"(,"name":"{}","args":{{"{}":)", what, key);
-    add_quoted(value);
+    add_quoted(value, text_);
     text_ += "}}";
     end();
   }
@@ -126,20 +131,33 @@ class ChromeEvents : public TraceSink {
 
   void add_time(std::int64_t nanoseconds) { fmt::format_to(out(), "{}.{:03}", nanoseconds / 1000, nanoseconds % 1000); }
 
-  void add_arguments(std::span<const TraceArgument> arguments) {
-    text_ += ",\"args\":{";
+  // Viewers add durations to begins as binary fractions, where 24880.123 + 22.979 is more than 24903.102; a slice that
+  // ends 4e-12 us after its neighbour's begin is nested into it by some, and all that follow are. Such a duration gets
+  // the digits with which the sum is the end. Rounded to nanoseconds it stays what it is.
+  void add_duration(std::int64_t begin, std::int64_t end) {
+    const double from = microseconds(begin), to = microseconds(end);
+    if (from + microseconds(end - begin) == to) return add_time(end - begin);
+    double duration = to - from;
+    while (from + duration > to) duration = std::nextafter(duration, 0.0);
+    fmt::format_to(out(), "{}", duration);
+  }
+  // As a reader takes the text of add_time().
+  static double microseconds(std::int64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1000; }
+
+  static void add_arguments(std::span<const TraceArgument> arguments, std::string& to) {
+    to += ",\"args\":{";
     for (const TraceArgument& argument : arguments) {
-      if (&argument != arguments.data()) text_ += ',';
-      add_quoted(argument.name);
-      text_ += ':';
+      if (&argument != arguments.data()) to += ',';
+      add_quoted(argument.name, to);
+      to += ':';
       if (const auto* number = std::get_if<std::int64_t>(&argument.value))
-        fmt::format_to(out(), "{}", *number);
+        fmt::format_to(std::back_inserter(to), "{}", *number);
       else if (const auto* real = std::get_if<double>(&argument.value))
-        fmt::format_to(out(), "{}", *real);
+        fmt::format_to(std::back_inserter(to), "{}", *real);
       else
-        add_quoted(std::get<std::string_view>(argument.value));
+        add_quoted(std::get<std::string_view>(argument.value), to);
     }
-    text_ += '}';
+    to += '}';
   }
 
   static std::string quoted(std::string_view text) {
@@ -159,7 +177,7 @@ class ChromeEvents : public TraceSink {
     }
     return out + "\"";
   }
-  void add_quoted(std::string_view text) { text_ += quoted(text); }
+  static void add_quoted(std::string_view text, std::string& to) { to += quoted(text); }
 
   const TextSink& sink_;
   std::string text_;

@@ -73,39 +73,49 @@ void PerfettoPackets::counter_track(TraceTrack track, std::string_view name, Cou
   packet(body_);
 }
 
-void PerfettoPackets::slice(TraceTrack track, const TraceSlice& slice) {
-  event_.clear();
+void PerfettoPackets::encode(const TraceText& text, std::string& to) {
+  pbf_writer event(to);
+  event.add_uint64(field::category_iids, interned(categories_, field::event_categories, text.category));
+  for (const TraceArgument& argument : text.arguments) {
+    const std::uint64_t argument_name = interned_name(argument.name);
+    std::uint64_t value = 0;
+    if (const auto* words = std::get_if<std::string_view>(&argument.value))
+      value = interned(argument_texts_, field::debug_annotation_string_values, *words);
+    pbf_writer annotation(event, field::debug_annotations);
+    annotation.add_uint64(field::annotation_name_iid, argument_name);
+    if (const auto* number = std::get_if<std::int64_t>(&argument.value))
+      annotation.add_int64(field::int_value, *number);
+    else if (const auto* real = std::get_if<double>(&argument.value))
+      annotation.add_double(field::double_value, *real);
+    else
+      annotation.add_uint64(field::string_value_iid, value);
+  }
+  event.add_enum(field::type, static_cast<std::int32_t>(PerfettoEvent::slice_begin));
+  event.add_uint64(field::name_iid, interned(event_names_, field::event_names, text.name));
+}
+
+void PerfettoPackets::slice(TraceTrack track, const TraceSlice& slice, std::string_view encoded) {
+  event_.assign(encoded);
   {
     pbf_writer event(event_);
-    event.add_uint64(field::category_iids, interned(categories_, field::event_categories, slice.category));
-    for (const TraceArgument& argument : slice.arguments) {
-      const std::uint64_t argument_name = interned_name(argument.name);
-      std::uint64_t text = 0;
-      if (const auto* words = std::get_if<std::string_view>(&argument.value))
-        text = interned(argument_texts_, field::debug_annotation_string_values, *words);
-      pbf_writer annotation(event, field::debug_annotations);
-      annotation.add_uint64(field::annotation_name_iid, argument_name);
-      if (const auto* number = std::get_if<std::int64_t>(&argument.value))
-        annotation.add_int64(field::int_value, *number);
-      else if (const auto* real = std::get_if<double>(&argument.value))
-        annotation.add_double(field::double_value, *real);
-      else
-        annotation.add_uint64(field::string_value_iid, text);
-    }
-    event.add_enum(field::type, static_cast<std::int32_t>(PerfettoEvent::slice_begin));
-    event.add_uint64(field::name_iid, interned(event_names_, field::event_names, slice.name));
     event.add_uint64(field::track_uuid, uuid_of(track));
     if (slice.flow_out != 0) event.add_fixed64(field::flow_ids, slice.flow_out);
     if (slice.flow_in != 0) event.add_fixed64(field::terminating_flow_ids, slice.flow_in);
   }
-  event_packet(slice.begin);
-  event_.clear();
-  {
-    pbf_writer event(event_);
-    event.add_enum(field::type, static_cast<std::int32_t>(PerfettoEvent::slice_end));
-    event.add_uint64(field::track_uuid, uuid_of(track));
-  }
-  event_packet(slice.end);
+  event_packet(slice.begin, event_);
+  event_packet(slice.end, slice_end(track));
+}
+
+// Slices come track by track.
+std::string_view PerfettoPackets::slice_end(TraceTrack track) {
+  const std::uint64_t uuid = uuid_of(track);
+  if (end_track_ == uuid) return end_;
+  end_track_ = uuid;
+  end_.clear();
+  pbf_writer event(end_);
+  event.add_enum(field::type, static_cast<std::int32_t>(PerfettoEvent::slice_end));
+  event.add_uint64(field::track_uuid, uuid);
+  return end_;
 }
 
 // Whole numbers (bytes) as such.
@@ -121,7 +131,7 @@ void PerfettoPackets::counter(TraceTrack track, std::int64_t at, double value) {
     else
       event.add_double(field::double_counter_value, value);
   }
-  event_packet(at);
+  event_packet(at, event_);
 }
 
 void PerfettoPackets::finish() {
@@ -148,7 +158,7 @@ std::uint64_t PerfettoPackets::interned(Names& names, std::uint32_t interned_fie
   return entry->second;
 }
 
-void PerfettoPackets::event_packet(std::int64_t at) {
+void PerfettoPackets::event_packet(std::int64_t at, std::string_view event) {
   body_.clear();
   {
     pbf_writer packet_writer(body_);
@@ -156,7 +166,7 @@ void PerfettoPackets::event_packet(std::int64_t at) {
     packet_writer.add_uint32(field::sequence_id, only_sequence);
     packet_writer.add_uint32(field::sequence_flags, first_event_ ? (state_cleared | needs_state) : needs_state);
     if (!interned_.empty()) packet_writer.add_message(field::interned_data, interned_);
-    packet_writer.add_message(field::track_event, event_);
+    packet_writer.add_message(field::track_event, event.data(), event.size());
   }
   interned_.clear();
   first_event_ = false;

@@ -67,7 +67,8 @@ class PerfettoPackets : public TraceSink {
   void process(int process, std::string_view name) override;
   void track(TraceTrack track, std::string_view name) override;
   void counter_track(TraceTrack track, std::string_view name, CounterUnit unit) override;
-  void slice(TraceTrack track, const TraceSlice& slice) override;
+  void encode(const TraceText& text, std::string& to) override;
+  void slice(TraceTrack track, const TraceSlice& slice, std::string_view encoded) override;
   void counter(TraceTrack track, std::int64_t at, double value) override;
   void finish() override;
 
@@ -75,7 +76,8 @@ class PerfettoPackets : public TraceSink {
   using Names = std::unordered_map<std::string, std::uint64_t>;
   std::uint64_t interned_name(std::string_view text);
   std::uint64_t interned(Names& names, std::uint32_t field, std::string_view text);
-  void event_packet(std::int64_t at);  // wraps event_ and interned_ into a packet
+  void event_packet(std::int64_t at, std::string_view event);  // with what has been interned since the last
+  std::string_view slice_end(TraceTrack track);
   void packet(std::string_view body);
 
   Sink sink_;
@@ -87,6 +89,8 @@ class PerfettoPackets : public TraceSink {
   std::string body_;
   std::string pending_;
   bool first_event_ = true;
+  std::uint64_t end_track_ = 0;  // uuid of the track …
+  std::string end_;              // … whose slices' end this is
 };
 
 }  // namespace trainyard

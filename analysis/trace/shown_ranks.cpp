@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "analysis/pipeline_picture.hpp"
 #include "sim/base/errors.hpp"
 
 namespace trainyard {
@@ -23,20 +24,10 @@ ShownRank shown(const SimulatedStep& step, RankId rank, int stands_for) {
   return {rank, list, kind_of_list(step.timeline, list), stands_for};
 }
 
-Seconds end_of(const std::vector<Span>& spans) {
-  Seconds end{};
-  for (const Span& span : spans) end = std::max(end, span.end);
-  return end;
-}
-
 std::vector<ShownRank> one_per_stage(const SimulatedStep& step) {
   std::vector<ShownRank> ranks;
   for (std::size_t k = 0; k < step.program.kinds.size(); ++k) {
-    std::size_t latest = list_of_kind(step.timeline, k);
-    for (std::size_t list = latest + 1; list < step.timeline.spans.size(); ++list)
-      if (kind_of_list(step.timeline, list) == k &&
-          end_of(step.timeline.spans[list]) > end_of(step.timeline.spans[latest]))
-        latest = list;
+    const std::size_t latest = list_to_show(step.timeline, k);
     const RankId rank =
         step.timeline.lists.empty() ? step.program.kinds[k].representative : step.timeline.lists[latest].representative;
     ranks.push_back({rank, latest, k, step.program.kinds[k].ranks});

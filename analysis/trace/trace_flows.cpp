@@ -40,6 +40,10 @@ TraceFlows::TraceFlows(const Job& job, const SimulatedStep& step, const std::vec
     }
   }
   for (std::size_t shown = 0; shown < ranks.size(); ++shown) {
+    shown_of_rank_.emplace(ranks[shown].rank, shown);
+    if (ranks[shown].stands_for > 1) shown_of_kind_.emplace(ranks[shown].kind, shown);
+  }
+  for (std::size_t shown = 0; shown < ranks.size(); ++shown) {
     std::vector<std::size_t>& of = partners_.emplace_back();
     for (std::size_t k = 0; k < step.program.kinds.size(); ++k) of.push_back(partner(shown, k));
   }
@@ -54,35 +58,45 @@ TraceFlows::TraceFlows(const Job& job, const SimulatedStep& step, const std::vec
 std::size_t TraceFlows::partner(std::size_t shown, std::size_t kind) const {
   RankCoordinates at = step_.layout.coordinates(ranks_[shown].rank);
   at.pp = step_.program.kinds[kind].stage.value;
-  const RankId rank = step_.layout.rank(at);
-  for (std::size_t other = 0; other < ranks_.size(); ++other)
-    if (ranks_[other].rank == rank || (ranks_[other].kind == kind && ranks_[other].stands_for > 1)) return other;
-  return nobody;
+  if (const auto same = shown_of_rank_.find(step_.layout.rank(at)); same != shown_of_rank_.end()) return same->second;
+  const auto stage = shown_of_kind_.find(kind);
+  return stage == shown_of_kind_.end() ? nobody : stage->second;
 }
 
-const std::vector<std::size_t>& TraceFlows::members(std::size_t shown, CommGroup group) {
+const TraceFlows::Members& TraceFlows::members(std::size_t shown, CommGroup group) {
   const auto [known, added] = members_.try_emplace({shown, group});
-  if (!added) return known->second;
-  const std::vector<RankId> all = groups_->members(group, ranks_[shown].rank);
-  for (std::size_t other = 0; other < ranks_.size(); ++other)
-    if (ranks_[other].kind == ranks_[shown].kind && std::find(all.begin(), all.end(), ranks_[other].rank) != all.end())
-      known->second.push_back(other);
-  return known->second;
+  Members& members = known->second;
+  if (!added) return members;
+  for (const RankId rank : groups_->members(group, ranks_[shown].rank))
+    if (const auto found = shown_of_rank_.find(rank);
+        found != shown_of_rank_.end() && ranks_[found->second].kind == ranks_[shown].kind)
+      members.shown.push_back(found->second);
+  std::sort(members.shown.begin(), members.shown.end());
+  members.one_list = std::all_of(members.shown.begin(), members.shown.end(),
+                                 [&](std::size_t other) { return ranks_[other].list == ranks_[shown].list; });
+  members.own = static_cast<std::size_t>(std::lower_bound(members.shown.begin(), members.shown.end(), shown) -
+                                         members.shown.begin());
+  return members;
 }
 
 FlowEnds TraceFlows::of_collective(std::size_t shown, std::size_t instruction, CommGroup group) {
   if (groups_ == nullptr || group == CommGroup::none) return {};
-  const std::vector<std::size_t>& all = members(shown, group);
-  if (all.size() < 2) return {};
-  const auto came = [&](std::size_t member) {
-    return std::pair(trace_nanoseconds(step_.timeline.spans[ranks_[member].list][instruction].start), member);
-  };
-  // The member that came just before this one, and the one just after.
+  const Members& all = members(shown, group);
+  if (all.shown.size() < 2) return {};
+  // The member that came just before this one, and whether one came after; those of one list come at the same time.
   std::size_t before = nobody;
   bool last = true;
-  for (const std::size_t other : all) {
-    if (came(other) < came(shown) && (before == nobody || came(before) < came(other))) before = other;
-    last = last && came(other) <= came(shown);
+  if (all.one_list) {
+    if (all.own > 0) before = all.shown[all.own - 1];
+    last = all.own + 1 == all.shown.size();
+  } else {
+    const auto came = [&](std::size_t member) {
+      return std::pair(trace_nanoseconds(step_.timeline.spans[ranks_[member].list][instruction].start), member);
+    };
+    for (const std::size_t other : all.shown) {
+      if (came(other) < came(shown) && (before == nobody || came(before) < came(other))) before = other;
+      last = last && came(other) <= came(shown);
+    }
   }
   FlowEnds ends;
   if (!last) ends.out = member_number(shown, instruction);

@@ -31,8 +31,14 @@ class TraceFlows {
   struct Channel {
     std::size_t sender_kind = 0, receiver_kind = 0;
   };
+  // Of a communicator, as one of its members sees it.
+  struct Members {
+    std::vector<std::size_t> shown;  // indices of those that are shown, ascending
+    std::size_t own = 0;             // where this one stands among them
+    bool one_list = false;           // all run the same list of the timeline
+  };
   std::size_t partner(std::size_t shown, std::size_t kind) const;
-  const std::vector<std::size_t>& members(std::size_t shown, CommGroup group);
+  const Members& members(std::size_t shown, CommGroup group);
   FlowEnds of_collective(std::size_t shown, std::size_t instruction, CommGroup group);
 
   const SimulatedStep& step_;
@@ -41,7 +47,9 @@ class TraceFlows {
   std::map<int, Channel> channels_;
   std::vector<std::vector<std::uint32_t>> calls_;   // [kind][instruction] how-many-th of its channel
   std::vector<std::vector<std::size_t>> partners_;  // [shown][kind]
-  std::map<std::pair<std::size_t, CommGroup>, std::vector<std::size_t>> members_;  // by (shown, group): shown ones
+  std::map<RankId, std::size_t> shown_of_rank_;
+  std::map<std::size_t, std::size_t> shown_of_kind_;  // ranks that stand for their stage
+  std::map<std::pair<std::size_t, CommGroup>, Members> members_;
 };
 
 }  // namespace trainyard

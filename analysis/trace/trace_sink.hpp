@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <variant>
 
@@ -20,12 +21,16 @@ struct TraceTrack {
 };
 
 struct TraceSlice {
-  std::int64_t begin = 0;  // ns
-  std::int64_t end = 0;    // ns, not before begin
-  std::string_view name;
-  std::string_view category;
+  std::int64_t begin = 0;      // ns
+  std::int64_t end = 0;        // ns, not before begin
   std::uint64_t flow_out = 0;  // number of a flow that leaves here, 0 = none
   std::uint64_t flow_in = 0;   // that arrives
+};
+
+// What a slice says, wherever it stands.
+struct TraceText {
+  std::string_view name;
+  std::string_view category;
   std::span<const TraceArgument> arguments = {};
 };
 
@@ -43,7 +48,9 @@ class TraceSink {
   virtual void track(TraceTrack track, std::string_view name) = 0;
   virtual void counter_track(TraceTrack track, std::string_view name, CounterUnit unit) = 0;
 
-  virtual void slice(TraceTrack track, const TraceSlice& slice) = 0;
+  // Appends a text in the format's own bytes; slice() takes them as often as that is to be said.
+  virtual void encode(const TraceText& text, std::string& to) = 0;
+  virtual void slice(TraceTrack track, const TraceSlice& slice, std::string_view encoded) = 0;
   virtual void counter(TraceTrack track, std::int64_t at, double value) = 0;
   virtual void finish() = 0;
 };

@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "analysis/trace/encoded_slices.hpp"
 #include "analysis/trace/slice_words.hpp"
 #include "analysis/trace/step_graph.hpp"
 #include "analysis/trace/trace_counters.hpp"
@@ -50,7 +51,8 @@ class TraceWriter {
         graph_(step),
         flows_(job, step, ranks),
         path_(graph_.critical_path()),
-        with_chunks_(has_chunks(step.program)) {
+        with_chunks_(has_chunks(step.program)),
+        encoded_(shown_per_list(step, ranks)) {
     for (const Work& work : step.program.works) prepare_arguments(work);
     for (const std::vector<Span>& spans : step.timeline.spans) critical_.emplace_back(spans.size(), false);
     for (const InstructionAt at : path_)
@@ -73,6 +75,11 @@ class TraceWriter {
   }
 
  private:
+  static std::vector<int> shown_per_list(const SimulatedStep& step, const std::vector<ShownRank>& ranks) {
+    std::vector<int> shown(step.timeline.spans.size());
+    for (const ShownRank& rank : ranks) ++shown[rank.list];
+    return shown;
+  }
   static int process_of(std::size_t shown) { return static_cast<int>(shown) + 1; }
   static TraceTrack track_of(std::size_t shown, Stream stream) { return {process_of(shown), static_cast<int>(stream)}; }
 
@@ -163,8 +170,7 @@ class TraceWriter {
       const std::string text = text_of(at);
       const std::int64_t begin = std::max(trace_nanoseconds(span.start), free_from);
       free_from = std::max(trace_nanoseconds(span.end), begin);
-      sink_.slice({critical_process, 0},
-                  {.begin = begin, .end = free_from, .name = text, .category = slice_category(i)});
+      slice({critical_process, 0}, {.begin = begin, .end = free_from}, {.name = text, .category = slice_category(i)});
     }
   }
 
@@ -178,13 +184,24 @@ class TraceWriter {
     }
     const std::int64_t end = trace_nanoseconds(step_.timeline.makespan);
     if (stream == Stream::compute && end > free_from)
-      sink_.slice(track_of(shown, stream),
-                  {.begin = free_from, .end = end, .name = "waits for the end of the step", .category = "idle"});
+      slice(track_of(shown, stream), {.begin = free_from, .end = end},
+            {.name = "waits for the end of the step", .category = "idle"});
+  }
+  void slice(TraceTrack track, const TraceSlice& slice, const TraceText& text) {
+    text_.clear();
+    sink_.encode(text, text_);
+    sink_.slice(track, slice, text_);
   }
 
   void write_slice(std::size_t shown, std::size_t id, std::int64_t begin, std::int64_t end) {
-    const Instruction& i = kind(shown).instructions[id];
+    const std::size_t list = ranks_[shown].list;
     const FlowEnds flow = flows_.of(shown, id);
+    sink_.slice(track_of(shown, kind(shown).instructions[id].stream),
+                {.begin = begin, .end = end, .flow_out = flow.out, .flow_in = flow.in},
+                encoded_.of(list, 2 * id, [&](std::string& to) { encode_slice(list, id, to); }));
+  }
+  void encode_slice(std::size_t list, std::size_t id, std::string& to) {
+    const Instruction& i = step_.program.kinds[kind_of_list(step_.timeline, list)].instructions[id];
     shown_.clear();
     if (i.micro_batch >= 0) {
       shown_.push_back({"micro batch", std::int64_t{i.micro_batch}});
@@ -192,32 +209,29 @@ class TraceWriter {
     }
     const std::vector<TraceArgument>& of_work = arguments_[static_cast<std::size_t>(i.work)];
     shown_.insert(shown_.end(), of_work.begin(), of_work.end());
-    if (critical_[ranks_[shown].list][id]) shown_.push_back({"critical path", std::int64_t{1}});
-    const std::string text = slice_text(ranks_[shown].list, id);
-    sink_.slice(track_of(shown, i.stream), {.begin = begin,
-                                            .end = end,
-                                            .name = text,
-                                            .category = slice_category(i),
-                                            .flow_out = flow.out,
-                                            .flow_in = flow.in,
-                                            .arguments = shown_});
+    if (critical_[list][id]) shown_.push_back({"critical path", std::int64_t{1}});
+    sink_.encode({slice_text(list, id), slice_category(i), shown_}, to);
   }
 
-  // Before a compute instruction: for what, and for what that had waited in turn.
+  // Before a compute instruction.
   void write_idle(std::size_t shown, std::size_t next, std::int64_t begin, std::int64_t end) {
-    const InstructionAt at{static_cast<std::int32_t>(ranks_[shown].list), static_cast<std::int32_t>(next)};
+    const std::size_t list = ranks_[shown].list;
+    sink_.slice(track_of(shown, Stream::compute), {.begin = begin, .end = end},
+                encoded_.of(list, 2 * next + 1, [&](std::string& to) { encode_idle(list, next, to); }));
+  }
+  // For what, and for what that had waited in turn.
+  void encode_idle(std::size_t list, std::size_t next, std::string& to) {
     std::string text = "waits", before;
     shown_.clear();
-    if (const std::optional<InstructionAt> cause = graph_.waited_for(at)) {
-      const bool own = cause->list == at.list;
-      text = fmt::format("waits for {}", own ? slice_text(static_cast<std::size_t>(cause->list),
-                                                          static_cast<std::size_t>(cause->instruction))
-                                             : text_of(*cause));
+    if (const std::optional<InstructionAt> cause =
+            graph_.waited_for({static_cast<std::int32_t>(list), static_cast<std::int32_t>(next)})) {
+      const bool own = static_cast<std::size_t>(cause->list) == list;
+      text = fmt::format("waits for {}",
+                         own ? slice_text(list, static_cast<std::size_t>(cause->instruction)) : text_of(*cause));
       if (const std::optional<InstructionAt> earlier = graph_.waited_for(*cause))
         shown_.push_back({"which waited for", std::string_view(before = text_of(*earlier))});
     }
-    sink_.slice(track_of(shown, Stream::compute),
-                {.begin = begin, .end = end, .name = text, .category = "idle", .arguments = shown_});
+    sink_.encode({text, "idle", shown_}, to);
   }
 
   void write_counters(std::size_t shown) {
@@ -244,7 +258,9 @@ class TraceWriter {
   std::vector<std::vector<TraceArgument>> arguments_;          // [work]
   std::deque<std::string> texts_;                              // of the arguments
   std::map<std::size_t, std::vector<CounterTrack>> counters_;  // by list
-  std::vector<TraceArgument> shown_;                           // of the slice at hand
+  EncodedSlices encoded_;                                      // of an instruction, and of the wait before it
+  std::vector<TraceArgument> shown_;                           // of the slice at hand …
+  std::string text_;                                           // … and its encoding
 };
 
 }  // namespace

@@ -5,19 +5,14 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-import { chromium } from 'playwright-core';
-
+import { launched } from './browser.mjs';
 import { checkCharts, checkLayout, checkPolicy, checkPrint, checkWithoutScripts } from './looks.mjs';
 import { checkCopying, checkKeyboard, checkSorting, checkZoom } from './uses.mjs';
 
 const folder = path.resolve(process.argv[2]);
-const browserPath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const widths = { desk: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } };
 
-const browser = await chromium.launch({
-  executablePath: browserPath,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
-});
+const browser = await launched('--disable-gpu');
 
 // Everything the page asks for and complains of is kept.
 async function opened(report, options, use) {

@@ -34,6 +34,26 @@ TEST_CASE("Trace Event Format: slices of a thread are serial in whole nanosecond
   CHECK(slices > 18);  // the instructions, idle times and the critical path
 }
 
+TEST_CASE("Trace Event Format: slices are serial for viewers that add in binary fractions, too") {
+  // 24880.123 + 22.979 is 24903.102000000003 in doubles: of these slices every eighteenth would end after the next begins.
+  const Job job = load_job(std::string(TRAINYARD_SOURCE_DIR) + "/scenarios/llama3-70b-64xh100.yaml");
+  const SimulatedStep step = simulate_step(job, Routes(job.cluster));
+  std::map<int, double> free_from;
+  std::size_t slices = 0, overlaps = 0, torn = 0;
+  for (const json& event : events_of(job, step)) {
+    if (event.at("ph") != "X") continue;
+    ++slices;
+    const double begin = event.at("ts"), duration = event.at("dur"), nanoseconds = duration * 1000;
+    double& end = free_from[event.at("tid")];
+    overlaps += begin < end;
+    torn += std::abs(nanoseconds - std::round(nanoseconds)) > 1e-3;  // an ulp of a step's 17 s in ns is 4e-6
+    end = begin + duration;
+  }
+  CHECK(slices > 8000);
+  CHECK(overlaps == 0);
+  CHECK(torn == 0);
+}
+
 TEST_CASE("Trace Event Format: no thread is a process's main thread, none stands in two processes") {
   std::map<int, int> process_of;
   for (const json& event : events_of(testing::hand_built_job(), testing::hand_built_step())) {
