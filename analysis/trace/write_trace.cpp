@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "analysis/trace/encoded_slices.hpp"
+#include "analysis/trace/model_layers.hpp"
 #include "analysis/trace/slice_words.hpp"
 #include "analysis/trace/step_graph.hpp"
 #include "analysis/trace/trace_counters.hpp"
@@ -57,7 +58,9 @@ class TraceWriter {
     for (const std::vector<Span>& spans : step.timeline.spans) critical_.emplace_back(spans.size(), false);
     for (const InstructionAt at : path_)
       critical_[static_cast<std::size_t>(at.list)][static_cast<std::size_t>(at.instruction)] = true;
-    for (const RankKind& kind : step.program.kinds) {
+    for (std::size_t k = 0; k < step.program.kinds.size(); ++k) {
+      const RankKind& kind = step.program.kinds[k];
+      layers_.push_back(model_layers(step, k));
       auto& by_stream = of_stream_.emplace_back();
       for (std::size_t i = 0; i < kind.instructions.size(); ++i)
         by_stream[static_cast<std::size_t>(kind.instructions[i].stream)].push_back(static_cast<std::uint32_t>(i));
@@ -209,6 +212,11 @@ class TraceWriter {
     }
     const std::vector<TraceArgument>& of_work = arguments_[static_cast<std::size_t>(i.work)];
     shown_.insert(shown_.end(), of_work.begin(), of_work.end());
+    const LayerRange layers = layers_[kind_of_list(step_.timeline, list)][id];
+    std::string several;
+    if (layers.count == 1) shown_.push_back({"layer", std::int64_t{layers.first}});
+    if (layers.count > 1)
+      shown_.push_back({"layers", std::string_view(several = fmt::format("{}-{}", layers.first, layers.last()))});
     if (critical_[list][id]) shown_.push_back({"critical path", std::int64_t{1}});
     sink_.encode({slice_text(list, id), slice_category(i), shown_}, to);
   }
@@ -254,6 +262,7 @@ class TraceWriter {
   std::vector<InstructionAt> path_;
   std::vector<std::vector<bool>> critical_;                                 // [list][instruction]
   std::vector<std::array<std::vector<std::uint32_t>, streams>> of_stream_;  // [kind][stream] instructions
+  std::vector<std::vector<LayerRange>> layers_;                             // [kind][instruction]
   bool with_chunks_;
   std::vector<std::vector<TraceArgument>> arguments_;          // [work]
   std::deque<std::string> texts_;                              // of the arguments

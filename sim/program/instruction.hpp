@@ -58,6 +58,7 @@ struct Segment {
   int host_layers = 0;              // layers whose host issue cost bounds it from below (0 for embedding and head)
   int host_syncs = 0;               // times the host waits for the GPU in it (expert token counts)
   bool recomputes_forward = false;  // the host issues the forward again
+  bool layer = false;               // one of the model's layers: not its embedding, head …
 };
 struct SegmentUse {
   int segment = 0;  // index into StepProgram::segments

@@ -76,7 +76,7 @@ class ModelBuilder {
     p.memory[at(Pass::backward_weight)] = {Bytes(0), Bytes(0), -store};
     const auto add = [&](Pass pass, const char* suffix, LayerSteps steps, int hosts, int syncs, bool again) {
       p.segment[at(pass)] =
-          segment({p.name + suffix, std::move(steps), phase_of(pass), hosts, syncs, again}, p.memory[at(pass)]);
+          segment({p.name + suffix, std::move(steps), phase_of(pass), hosts, syncs, again, p.layer}, p.memory[at(pass)]);
     };
     add(Pass::forward, " forward", std::move(forward), host_layers, moe ? 1 : 0, false);
     const int backward_syncs = moe && recomputes ? 1 : 0;

@@ -14,8 +14,8 @@ enum Memories { keep_activations, free_activations };
 StepProgram program() {
   StepProgram p;
   p.micro_batches = 2;
-  p.segments = {{.label = "layer forward", .steps = {}, .phase = Phase::forward},
-                {.label = "layer backward", .steps = {}, .phase = Phase::backward}};
+  p.segments = {{.label = "layer forward", .steps = {}, .phase = Phase::forward, .layer = true},
+                {.label = "layer backward", .steps = {}, .phase = Phase::backward, .layer = true}};
   p.paths = {{{.ranks = 2, .link = LinkClass::net, .bandwidth = 50_GBps}},
              {{.ranks = 4, .link = LinkClass::nvlink, .bandwidth = 450_GBps},
               {.ranks = 2, .link = LinkClass::net, .bandwidth = 50_GBps}}};
@@ -178,6 +178,7 @@ SimulatedStep hand_built_step() {
   step.plan.data_parallel = 2;
   step.plan.global_batch_size = 4;
   step.plan.schedule = "gpipe";
+  step.plan.layers_per_chunk = {16, 16};
   step.layout.tp = 4;
   step.layout.dp = 2;
   step.layout.pp = 2;

@@ -1,5 +1,5 @@
 # One program per topic: TOPIC_test.cpp or TOPIC_*_test.cpp.
-foreach(topic perfetto chrome kineto graph ranks real)
+foreach(topic perfetto chrome kineto graph ranks layers real)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/${topic}_*test.cpp ${CMAKE_CURRENT_LIST_DIR}/${topic}_test.cpp)
   list(REMOVE_DUPLICATES sources)
   if(sources)
