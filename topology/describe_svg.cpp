@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <iterator>
 
+#include "sim/base/utf8.hpp"
 #include "topology/describe.hpp"
 #include "topology/nvidia_smi_topo.hpp"
 
@@ -23,25 +24,11 @@ constexpr double group_height = 26;
 constexpr double arc_rise = 22;  // of an NVLink arc per device it spans
 constexpr std::string_view font = "font-family=\"Helvetica, Arial, sans-serif\"";
 
-// Length of the UTF-8 character at s[i], 0 if the bytes are none.
-std::size_t utf8_length(std::string_view s, std::size_t i) {
-  const auto first = static_cast<unsigned char>(s[i]);
-  const std::size_t length = first < 0x80                    ? 1
-                             : first >= 0xf0 && first < 0xf5 ? 4
-                             : first >= 0xe0                 ? 3
-                             : first >= 0xc2                 ? 2
-                                                             : 0;
-  if (first >= 0xf5 || i + length > s.size()) return 0;
-  for (std::size_t k = 1; k < length; ++k)
-    if ((static_cast<unsigned char>(s[i + k]) & 0xc0U) != 0x80U) return 0;
-  return length;
-}
-
 // XML text: markup escaped, control characters dropped, bytes that are no UTF-8 (cut or foreign names) as '?'.
 std::string escaped(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size();) {
-    const std::size_t length = utf8_length(text, i);
+    const std::size_t length = utf8_length(text.substr(i));
     const char c = text[i];
     if (length == 0)
       out += '?';

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "analysis/text_layout.hpp"
+#include "sim/base/utf8.hpp"
 
 namespace trainyard {
 namespace {
@@ -14,20 +15,6 @@ namespace {
 constexpr std::string_view font = "system-ui,-apple-system,Segoe UI,Roboto,Helvetica,Arial,sans-serif";
 constexpr double texture_size = 6;       // units from one line of a texture to the next
 constexpr double swatch = 12, row = 20;  // of a legend
-
-// Length of the UTF-8 character at s[i], 0 if the bytes are none.
-std::size_t utf8_length(std::string_view s, std::size_t i) {
-  const auto first = static_cast<unsigned char>(s[i]);
-  const std::size_t length = first < 0x80                    ? 1
-                             : first >= 0xf0 && first < 0xf5 ? 4
-                             : first >= 0xe0 && first < 0xf0 ? 3
-                             : first >= 0xc2 && first < 0xe0 ? 2
-                                                             : 0;
-  if (length == 0 || i + length > s.size()) return 0;
-  for (std::size_t k = 1; k < length; ++k)
-    if ((static_cast<unsigned char>(s[i + k]) & 0xc0U) != 0x80U) return 0;
-  return length;
-}
 
 std::string_view name(Texture texture) {
   switch (texture) {
@@ -86,7 +73,7 @@ std::string px(double value) {
 std::string clean(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size();) {
-    const std::size_t length = utf8_length(text, i);
+    const std::size_t length = utf8_length(text.substr(i));
     if (length == 0)
       out += '?';
     else if (length > 1 || static_cast<unsigned char>(text[i]) >= 0x20)

@@ -11,25 +11,12 @@
 
 #include "analysis/trace/trace_sink.hpp"
 #include "analysis/trace/write_trace.hpp"
+#include "sim/base/utf8.hpp"
 
 namespace trainyard {
 namespace {
 
 constexpr std::size_t piece = 1U << 20U;
-
-// Bytes of the character that the text begins with; 0: it is none.
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const std::size_t length = byte(0) < 0x80                      ? 1
-                             : byte(0) >= 0xc2 && byte(0) < 0xe0 ? 2
-                             : byte(0) >= 0xe0 && byte(0) < 0xf0 ? 3
-                             : byte(0) >= 0xf0 && byte(0) < 0xf5 ? 4
-                                                                 : 0;
-  if (length > text.size()) return 0;
-  for (std::size_t i = 1; i < length; ++i)
-    if ((byte(i) & 0xc0U) != 0x80) return 0;
-  return length;
-}
 
 // One event a line. Written by hand: half a million events take a second, through a document they took ten.
 class ChromeEvents : public TraceSink {

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <iterator>
 
 #include "analysis/trace/kineto_arguments.hpp"
 #include "analysis/trace/slice_words.hpp"
+#include "analysis/trace/trace_counters.hpp"
 
 namespace trainyard {
 namespace {
@@ -217,7 +217,7 @@ class EventWriter {
     const std::vector<Span>& spans = subject_.step->timeline.spans[subject_.rank.list];
     for (std::size_t i = 0; i < kind_.instructions.size(); ++i) {
       if (kind_.instructions[i].stream != Stream::host) continue;
-      const std::int64_t start = std::llround(spans[i].start.value * 1e9), end = std::llround(spans[i].end.value * 1e9);
+      const std::int64_t start = trace_nanoseconds(spans[i].start), end = trace_nanoseconds(spans[i].end);
       if (end <= start) continue;
       complete("cpu_op", escaped(slice_name(subject_.step->program, kind_.instructions[i], false)), {host_, host_ + 1},
                start, end, external_id(++external_));
@@ -235,7 +235,7 @@ class EventWriter {
             host_, host_);
       fmt::format_to(std::back_inserter(text_),
                      R"({}, "args": {{"Total Allocated": {}, "Bytes": {}, "Device Id": {}, "Device Type": 1}}}})",
-                     at(std::llround(point.time.value * 1e9)), total, total - held, subject_.device);
+                     at(trace_nanoseconds(point.time)), total, total - held, subject_.device);
       held = total;
     }
   }

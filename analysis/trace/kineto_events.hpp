@@ -11,6 +11,7 @@
 #include "analysis/trace/kineto_groups.hpp"
 #include "analysis/trace/kineto_kernels.hpp"
 #include "analysis/trace/shown_ranks.hpp"
+#include "analysis/trace/trace_file.hpp"
 
 namespace trainyard {
 
@@ -22,8 +23,6 @@ struct KinetoSubject {
   int device = 0;                            // index in its node
   const StageMemoryCurve* memory = nullptr;  // null: no memory events
 };
-
-using TextSink = std::function<void(std::string_view)>;
 
 // Objects separated by ",\n", of `steps` repetitions.
 void write_kineto_events(const KinetoSubject& subject, int steps, const TextSink& sink);

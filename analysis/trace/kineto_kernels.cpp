@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
+
+#include "analysis/trace/trace_counters.hpp"
 
 namespace trainyard {
 namespace {
-
-std::int64_t nanoseconds(Seconds t) { return std::llround(t.value * 1e9); }
 
 GpuWork collective_work(std::optional<CollectiveKind> kind, Axis axis) {
   return {WorkCategory::collective, kind, axis};
@@ -83,7 +82,7 @@ class KernelList {
 
   void add(std::int32_t id, KernelPart part, Seconds start, Seconds end, const GpuWork& work) {
     std::int64_t& free = free_[static_cast<std::size_t>(kind_.instructions[static_cast<std::size_t>(id)].stream)];
-    const std::int64_t from = std::max(free, nanoseconds(start)), to = nanoseconds(end);
+    const std::int64_t from = std::max(free, trace_nanoseconds(start)), to = trace_nanoseconds(end);
     if (to <= from) return;
     free = to;
     kernels_.push_back({from, to, id, part, work});
@@ -108,7 +107,7 @@ StepWindow simulated_window(const SimulatedStep& step, std::size_t list) {
     const std::vector<SimulatedKernel> kernels = simulated_kernels(step, list);
     if (!kernels.empty()) start = kernels.front().start;
   }
-  return {start, start + nanoseconds(step.result.step_time)};
+  return {start, start + trace_nanoseconds(step.result.step_time)};
 }
 
 GpuActivity simulated_activity(const SimulatedStep& step, std::size_t list) {

@@ -1,14 +1,12 @@
 #include "analysis/trace/kineto_trace.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
-#include <zlib.h>
 
 #include <filesystem>
-#include <memory>
 
 #include "analysis/trace/kineto_events.hpp"
 #include "analysis/trace/kineto_head_json.hpp"
+#include "analysis/trace/trace_file.hpp"
 #include "sim/base/errors.hpp"
 
 namespace trainyard {
@@ -17,43 +15,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view tail = "\n  ]\n}\n";
-
-// Compresses into a file of another name, which takes the right one when everything is in it.
-class GzipFile {
- public:
-  explicit GzipFile(std::string path)
-      : path_(std::move(path)),
-        draft_(fmt::format("{}.{}.tmp", path_, getpid())),
-        file_(gzopen(draft_.c_str(), "wb1")) {
-    if (file_ == nullptr) fail();
-  }
-  GzipFile(const GzipFile&) = delete;
-  GzipFile& operator=(const GzipFile&) = delete;
-  ~GzipFile() {
-    if (file_ != nullptr) gzclose(file_);
-    std::error_code none;
-    fs::remove(draft_, none);
-  }
-
-  void write(std::string_view text) {
-    if (text.empty()) return;  // gzwrite takes 0 bytes for an error
-    if (gzwrite(file_, text.data(), static_cast<unsigned>(text.size())) != static_cast<int>(text.size())) fail();
-  }
-  void commit() {
-    if (gzclose(std::exchange(file_, nullptr)) != Z_OK) fail();
-    std::error_code error;
-    fs::rename(draft_, path_, error);
-    if (error) fail();
-  }
-
- private:
-  [[noreturn]] void fail() const {
-    throw InputError({path_, 0, 0}, "cannot be written", "is the folder writable, and is there room in it?");
-  }
-
-  std::string path_, draft_;
-  gzFile file_;
-};
 
 void make_folder(const std::string& directory) {
   std::error_code error;
@@ -97,9 +58,8 @@ void write_kineto_traces(const std::string& directory, const Job& job, const Sim
   make_folder(directory);
   const KinetoTraces traces(job, step);
   for (const ShownRank& rank : ranks) {
-    GzipFile file((fs::path(directory) / fmt::format("rank-{}.json.gz", rank.rank.value)).string());
-    traces.write(rank, steps, [&](std::string_view text) { file.write(text); });
-    file.commit();
+    const fs::path file = fs::path(directory) / fmt::format("rank-{}.json.gz", rank.rank.value);
+    write_trace_file(file.string(), true, [&](const TextSink& sink) { traces.write(rank, steps, sink); });
   }
 }
 

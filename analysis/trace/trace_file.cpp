@@ -9,7 +9,9 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
-#include <stdexcept>
+#include <utility>
+
+#include "sim/base/errors.hpp"
 
 namespace trainyard {
 namespace {
@@ -26,8 +28,9 @@ class PartFile {
 
   [[noreturn]] void fail() const {
     const int error = errno;
-    throw std::runtime_error(fmt::format("cannot write the trace '{}'{}", path_,
-                                         error == 0 ? "" : fmt::format(": {}", std::strerror(error))));
+    throw InputError({path_, 0, 0},
+                     fmt::format("cannot be written{}", error == 0 ? "" : fmt::format(": {}", std::strerror(error))),
+                     "is the folder there and writable, and is there room in it?");
   }
   const std::string& name() const { return part_; }
   void rename() {

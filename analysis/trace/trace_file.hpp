@@ -9,8 +9,8 @@ namespace trainyard {
 
 using TextSink = std::function<void(std::string_view)>;
 
-// `write` hands over the contents piece by piece; `gzip`: compressed. Throws std::runtime_error if the file cannot be
-// written; what stood there before stays until the new one is complete.
+// `write` hands over the contents piece by piece; `gzip`: compressed. Throws InputError if the file cannot be written;
+// what stood there before stays until the new one is complete.
 void write_trace_file(const std::string& path, bool gzip, const std::function<void(const TextSink&)>& write);
 
 }  // namespace trainyard

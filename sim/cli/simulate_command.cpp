@@ -54,13 +54,13 @@ CommandSyntax syntax() {
       "granularity", po::value<std::string>()->value_name("NAME"),
       "what an instruction is: block, layer or operator (block; operator where every rank is simulated)")(
       "trace", po::value<std::string>()->value_name("FILE"), formats.c_str())(
-      "report", po::value<std::string>()->value_name("FILE.html"), "write a report to share: one self-contained page")(
       "trace-ranks", po::value<std::string>()->default_value("stages")->value_name("RANKS"),
       "ranks that the timeline shows: stages (one of each), all, or a list such as 0,8,16-23")(
       "trace-kineto", po::value<std::string>()->value_name("DIR"),
       "write a file per shown rank as PyTorch's profiler would have, for Holistic Trace Analysis and compare; without "
-      "--granularity every operator is an instruction")("no-experiments",
-                                                        "diagnose without simulating the candidate changes");
+      "--granularity every operator is an instruction")("report", po::value<std::string>()->value_name("FILE.html"),
+                                                        "write a report to share: one self-contained page")(
+      "no-experiments", "diagnose without simulating the candidate changes");
   return s;
 }
 

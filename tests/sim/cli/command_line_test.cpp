@@ -227,7 +227,7 @@ TEST_CASE("simulate writes a trace beside the answer") {
 TEST_CASE("a trace that cannot be written fails with its name") {
   const ProcessResult result =
       trainyard({"simulate", scenario, "--no-experiments", "--trace", "/nonexistent/a.pftrace"});
-  CHECK(result.exit_code == 1);
+  CHECK(result.exit_code == 2);
   CHECK_THAT(result.err, Contains("/nonexistent/a.pftrace"));
 }
 
