@@ -25,10 +25,4 @@ std::string profile_yaml(const ProfileDocument& document);
 // Reads the text back as a profile: InputError if a value is out of its bounds or a constant has another name.
 void check_profile_text(const ProfileDocument& document, const std::string& text);
 
-// InputError if a file that is to be written is one of those read, or is written twice; devices and pipes may be.
-void require_separate_files(const std::vector<std::string>& read, const std::vector<std::string>& written);
-
-// Replaces the file as a whole or not at all. InputError if it cannot be written.
-void write_whole_file(const std::string& path, const std::string& text);
-
 }  // namespace trainyard

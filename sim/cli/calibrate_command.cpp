@@ -13,6 +13,7 @@
 #include "analysis/calibration/fit_plot_svg.hpp"
 #include "analysis/calibration/measurements_file.hpp"
 #include "sim/base/errors.hpp"
+#include "sim/base/output_files.hpp"
 #include "sim/cli/calibrate_runs.hpp"
 #include "sim/cli/command_syntax.hpp"
 #include "sim/cli/terminal.hpp"

@@ -18,6 +18,7 @@
 #include "analysis/validation/shipped_presets.hpp"
 #include "analysis/validation/simulated_prediction.hpp"
 #include "sim/base/errors.hpp"
+#include "sim/base/output_files.hpp"
 #include "sim/base/scenario_files.hpp"
 #include "sim/base/yaml_reader.hpp"
 #include "sim/cli/terminal.hpp"

@@ -6,7 +6,6 @@
 #include <ostream>
 #include <utility>
 
-#include "analysis/calibration/write_profile_yaml.hpp"
 #include "analysis/placement/resolve_placement.hpp"
 #include "analysis/report/report.hpp"
 #include "analysis/report_json.hpp"
@@ -14,6 +13,8 @@
 #include "analysis/simulate.hpp"
 #include "analysis/trace/exporters.hpp"
 #include "analysis/trace/kineto_trace.hpp"
+#include "sim/base/output_files.hpp"
+#include "sim/base/scenario_files.hpp"
 #include "sim/cli/scenario_input.hpp"
 #include "sim/cli/terminal.hpp"
 
@@ -93,6 +94,19 @@ const Exporter* exporter_of(const std::string& path) {
   throw po::error(fmt::format("--trace '{}' has none of the known suffixes {}", path, known));
 }
 
+std::vector<std::string> files_read(const SimulateOptions& options) {
+  std::vector<std::string> files = {scenario_file("", options.scenario)};
+  if (options.profile) files.push_back(*options.profile);
+  return files;
+}
+
+std::vector<std::string> files_written(const SimulateOptions& options) {
+  std::vector<std::string> files;
+  for (const std::optional<std::string>& file : {options.trace, options.report})
+    if (file) files.push_back(*file);
+  return files;
+}
+
 std::optional<SimulateOptions> parse(const std::vector<std::string>& args, std::ostream& out) {
   const std::optional<po::variables_map> given = syntax().parse(args, out);
   if (!given) return std::nullopt;
@@ -112,6 +126,7 @@ std::optional<SimulateOptions> parse(const std::vector<std::string>& args, std::
   if (options.report && options.report->empty()) throw po::error("--report is empty");
   options.trace_ranks = (*given)["trace-ranks"].as<std::string>();
   options.kineto = text_of(*given, "trace-kineto");
+  if (options.kineto && options.kineto->empty()) throw po::error("--trace-kineto is empty");
   if (!options.trace && !options.kineto && !(*given)["trace-ranks"].defaulted())
     throw po::error("--trace-ranks needs --trace FILE or --trace-kineto DIR");
   return options;
@@ -123,6 +138,7 @@ int simulate_command(const std::vector<std::string>& args, std::istream&, std::o
   const std::optional<SimulateOptions> options = parse(args, out);
   if (!options) return 0;
   Job job = load_job(options->scenario, options->overrides, options->profile);
+  require_separate_files(files_read(*options), files_written(*options));
   if (const std::vector<PlanProblem> problems = problems_of(job); !problems.empty())
     return answer_infeasible(job, problems, options->json, out);
   const Routes routes(job.cluster);

@@ -7,10 +7,10 @@
 #include <ostream>
 #include <system_error>
 
-#include "analysis/calibration/write_profile_yaml.hpp"
 #include "analysis/report/report.hpp"
 #include "analysis/sweep/answer_text_counts.hpp"
 #include "sim/base/errors.hpp"
+#include "sim/base/output_files.hpp"
 #include "sim/cli/scenario_input.hpp"
 #include "sim/cli/terminal.hpp"
 

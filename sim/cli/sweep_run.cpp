@@ -10,8 +10,8 @@
 #include <ostream>
 #include <system_error>
 
-#include "analysis/calibration/write_profile_yaml.hpp"
 #include "analysis/sweep/run_sweep.hpp"
+#include "sim/base/output_files.hpp"
 #include "sim/cli/stop_signal.hpp"
 #include "sim/cli/sweep_input.hpp"
 #include "sim/cli/sweep_output.hpp"

@@ -5,10 +5,10 @@
 #include <filesystem>
 #include <ostream>
 
-#include "analysis/calibration/write_profile_yaml.hpp"
 #include "analysis/sweep/run_sweep.hpp"
 #include "analysis/version.hpp"
 #include "sim/base/errors.hpp"
+#include "sim/base/output_files.hpp"
 #include "sim/cli/sweep_command.hpp"
 #include "sim/cli/sweep_input.hpp"
 #include "sim/cli/sweep_output.hpp"

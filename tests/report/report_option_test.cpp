@@ -74,6 +74,19 @@ TEST_CASE("a report that cannot be written is an error that names it, and leaves
 
 TEST_CASE("an empty path is refused") { CHECK(simulated_into("").exit_code == 2); }
 
+TEST_CASE("simulate writes over nothing that it reads, and no file twice") {
+  const Folder folder;
+  const std::string scenario = text_of(std::string(TRAINYARD_SOURCE_DIR) + "/scenarios/llama3-70b-64xh100.yaml");
+  for (const char* name : {"my.yaml", "my.json"}) std::ofstream(folder.file(name)) << scenario;
+  const auto refused = [](const std::vector<std::string>& args) { return trainyard(args).exit_code == 2; };
+  CHECK(refused({"simulate", folder.file("my.yaml"), "--no-experiments", "--report", folder.file("my.yaml")}));
+  CHECK(refused({"simulate", folder.file("my.json"), "--no-experiments", "--trace", folder.file("my.json")}));
+  for (const char* name : {"my.yaml", "my.json"}) CHECK(text_of(folder.file(name)) == scenario);
+  CHECK(refused({"simulate", "llama3-70b-64xh100", "--no-experiments", "--trace", folder.file("a.json"), "--report",
+                 folder.file("a.json")}));
+  CHECK_FALSE(fs::exists(folder.file("a.json")));
+}
+
 TEST_CASE("sweep and sweep show write the same report") {
   const Folder folder;
   const ProcessResult swept =

@@ -10,6 +10,7 @@
 #include "analysis/calibration/write_profile_yaml.hpp"
 #include "models/profile_yaml.hpp"
 #include "sim/base/errors.hpp"
+#include "sim/base/output_files.hpp"
 
 using namespace trainyard;
 namespace fs = std::filesystem;
@@ -64,18 +65,4 @@ TEST_CASE("A network profile is written as one") {
   const ProfileDocument d{ProfileKind::network, "mine", "infiniband", "", {{"step_latency", "9us", "s", ""}}};
   CHECK_NOTHROW(check_profile_text(d, profile_yaml(d)));
   CHECK_THAT(profile_yaml(d), Catch::StartsWith("kind: network\n"));
-}
-
-TEST_CASE("Files are replaced as a whole, and nothing is left of a failed attempt") {
-  const fs::path folder = fs::temp_directory_path() / fmt::format("trainyard_write_test_{}", getpid());
-  fs::create_directories(folder);
-  const std::string file = (folder / "a.yaml").string();
-  write_whole_file(file, "first, and longer");
-  write_whole_file(file, "second");
-  std::ifstream in(file);
-  CHECK(std::string((std::istreambuf_iterator<char>(in)), {}) == "second");
-  CHECK_THROWS_AS(write_whole_file(folder.string(), "x"), InputError);
-  CHECK_THROWS_AS(write_whole_file((folder / "missing" / "a.yaml").string(), "x"), InputError);
-  CHECK(std::distance(fs::directory_iterator(folder), fs::directory_iterator()) == 1);
-  fs::remove_all(folder);
 }
