@@ -43,7 +43,8 @@ struct RealTrace {
 // read, is cut off, is no trace or holds no GPU kernel.
 RealTrace read_real_trace(const std::string& path);
 
-// Does the path end like a trace (.json, .json.gz), and does traceEvents occur at its beginning?
+// Does the path end like a trace (.json, .json.gz), and does traceEvents occur at its beginning? A pipe is not looked
+// into.
 bool looks_like_trace(const std::string& path);
 
 }  // namespace trainyard

@@ -185,6 +185,8 @@ RealTrace read_real_trace(const std::string& path) {
 bool looks_like_trace(const std::string& path) {
   if (path.ends_with(".json.gz")) return true;
   if (!path.ends_with(".json")) return false;
+  std::error_code none;
+  if (std::filesystem::is_fifo(path, none)) return true;  // can be read but once
   constexpr std::size_t looked_at = 16U << 20;  // lists of process groups may stand in front of the events
   RealBytes bytes(path);
   std::string text;

@@ -1,7 +1,10 @@
 // Reading traces of PyTorch's profiler: a small one with known sums, and what is none.
 #include "analysis/trace/real_trace.hpp"
 
+#include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
+
 #include <catch2/catch.hpp>
 #include <fstream>
 
@@ -284,6 +287,10 @@ TEST_CASE("a trace is told from a scenario by its ending and its text") {
   CHECK(looks_like_trace(files.plain(small_trace)));
   CHECK(looks_like_trace(files.plain(R"([{"ph": "X"}])")));
   CHECK(looks_like_trace("anything.json.gz"));
+  const std::string pipe = files.plain("") + ".json";
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK(looks_like_trace(pipe));  // without waiting for a writer
+  unlink(pipe.c_str());
   CHECK_FALSE(looks_like_trace(files.plain(R"({"model": "llama3-8b"})")));
   CHECK_FALSE(looks_like_trace(files.plain(small_trace, "trace.yaml")));
   CHECK_FALSE(looks_like_trace("llama3-70b-64xh100"));
