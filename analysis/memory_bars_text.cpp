@@ -62,11 +62,12 @@ class Bars {
     std::string text;
     for (std::size_t f = 0; f < fills_.size(); ++f)
       if (used_[f]) text += fmt::format("{} {} · ", fills_[f], words[f]);
-    text += fmt::format("{} limit {:.1f} GiB", style_.unicode ? "┃" : "|", in_gib(limit_));
+    text += fmt::format("{} limit {:.1f} GiB", limit_mark(), in_gib(limit_));
     return wrapped(text, style_.width - 2, "  ");
   }
 
  private:
+  std::string_view limit_mark() const { return style_.unicode ? "┃" : "!"; }  // ASCII legends have | between words
   int cell(Bytes b) const {
     return full_.value > 0 ? static_cast<int>(std::lround(std::clamp(b / full_, 0.0, 1.0) * cells_)) : 0;
   }
@@ -87,7 +88,7 @@ class Bars {
       fill(from, held, owner);
     }
     fill(cell(held), stage.reserved, memory_owners);
-    row[static_cast<std::size_t>(cell(limit_))] = style_.unicode ? "┃" : "|";
+    row[static_cast<std::size_t>(cell(limit_))] = limit_mark();
     std::string text;
     for (const std::string_view glyph : row) text += glyph;
     return text;

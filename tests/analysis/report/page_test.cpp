@@ -80,7 +80,8 @@ TEST_CASE("the navigation lists the sections in their order") {
   add(report.header(), "h1", "heading");
   section(report.main(), "a", "First");
   section(report.main(), "b", "Second");
-  const std::vector<pugi::xml_node> links = parsed_page(report.html()).all("//nav//a");
+  const ParsedPage page = parsed_page(report.html());
+  const std::vector<pugi::xml_node> links = page.all("//nav//a");
   REQUIRE(links.size() == 2);
   CHECK(std::string(links[0].attribute("href").value()) == "#a");
   CHECK(std::string(links[1].text().get()) == "Second");
