@@ -120,7 +120,7 @@ TEST_CASE("a memory bar shows owners one after the other, the reserve and the li
   CHECK_THAT(text, Contains("limit 40.0 GiB"));
   TextStyle ascii = style;
   ascii.unicode = false;
-  CHECK_THAT(memory_bars(ledger_of({4_GiB, 4_GiB, 8_GiB, 8_GiB}, 28_GiB), ascii), Contains("|WWGGOOOOaaaa..      |"));
+  CHECK_THAT(memory_bars(ledger_of({4_GiB, 4_GiB, 8_GiB, 8_GiB}, 28_GiB), ascii), Contains("|WWGGOOOOaaaa..      !"));
 }
 
 TEST_CASE("a stage over the limit reaches beyond it") {
