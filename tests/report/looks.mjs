@@ -6,7 +6,7 @@ export async function checkCharts(page, names) {
   for (const name of names) {
     const figure = page.locator(`figure[data-chart=${name}]`);
     assert.equal(await figure.count(), 1, `there is no chart ${name}`);
-    await figure.locator('canvas').first().waitFor({ state: 'visible', timeout: 5000 });
+    await figure.locator('canvas').first().waitFor({ state: 'visible', timeout: 20000 });
     await page.waitForFunction(chart => {
       const canvas = document.querySelector(`figure[data-chart=${chart}] canvas`);
       const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
@@ -17,7 +17,7 @@ export async function checkCharts(page, names) {
       }
       const largest = Math.max(...colours.values()) / (pixels.length / 28);
       return colours.size > 20 && largest < 0.98;
-    }, name, { timeout: 5000 });
+    }, name, { timeout: 20000 });
     assert.equal(await figure.locator('.replaced').isVisible(), false, `${name} shows its static picture, too`);
   }
 }

@@ -26,7 +26,7 @@ export async function checkZoom(page, name) {
   await page.mouse.wheel(0, -600);
   await page.keyboard.up('Control');
   await page.waitForFunction(([chart, was]) =>
-    document.querySelector(`figure[data-chart=${chart}] output`).textContent !== was, [name, all], { timeout: 3000 });
+    document.querySelector(`figure[data-chart=${chart}] output`).textContent !== was, [name, all], { timeout: 20000 });
   assert.notEqual(await pixels(), before, 'the picture of a zoomed chart is the old one');
   await page.keyboard.press('Home');
 }
@@ -57,7 +57,7 @@ export async function checkCopying(page) {
   const text = await button.getAttribute('data-copy');
   assert.match(text, /--set|--tensor/);
   await button.click();
-  await page.getByText('Copied').first().waitFor({ timeout: 3000 });
+  await page.getByText('Copied').first().waitFor({ timeout: 20000 });
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), text);
 }
 

@@ -2,7 +2,7 @@
 # standard output.
 function(trainyard_launcher_test name)
   add_test(NAME "slurm: ${name}" COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/${name}_test.sh $<TARGET_FILE:trainyard>)
-  set_tests_properties("slurm: ${name}" PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300 PROCESSORS 2)
+  set_tests_properties("slurm: ${name}" PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300 PROCESSORS 2 COST 90)
 endfunction()
 if(TARGET trainyard)
   trainyard_launcher_test(submit)
